@@ -1,0 +1,54 @@
+// One result per element, by SIMD and OpenMP. Sizes are in elements; an output
+// may be the same memory as an input, but must not overlap it otherwise.
+// Order: each result is the one IEEE operation (or the named polynomial of
+// transcendental.h) on its own element; no element sees another.
+#ifndef LOCKSTEP_ENGINE_KERNELS_ELEMENTWISE_H_
+#define LOCKSTEP_ENGINE_KERNELS_ELEMENTWISE_H_
+
+#include <cstdint>
+
+namespace lockstep::kernels {
+
+enum class UnaryOp {
+  kNegate,
+  kAbsolute,
+  kSquare,
+  kSquareRoot,  // correctly rounded
+  kExp,
+  kLog,
+  kTanh,
+  kSigmoid,
+  kRelu,  // x <= 0 ? +0 : x, so NaN stays NaN
+};
+enum class BinaryOp { kAdd, kSubtract, kMultiply, kDivide, kMaximum };
+
+// Gradient of an activation from upstream dy and the forward result y.
+enum class ActivationGradient {
+  kRelu,     // y <= 0 ? +0 : dy
+  kTanh,     // dy * fma(-y, y, 1)
+  kSigmoid,  // (dy * y) * (1 - y)
+};
+
+// out[i] = op(x[i]).
+void Unary(UnaryOp op, int64_t size, const float* x, float* out);
+// out[i] = a[i] op b[i].
+void Binary(BinaryOp op, int64_t size, const float* a, const float* b, float* out);
+// out[i] = a[i] op s; and s op b[i].
+void BinaryScalarRight(BinaryOp op, int64_t size, const float* a, float s, float* out);
+void BinaryScalarLeft(BinaryOp op, int64_t size, float s, const float* b, float* out);
+// out[r,c] = a[r,c] op row[c]; and a[r,c] op column[r].
+void BinaryRow(BinaryOp op, int64_t rows, int64_t columns, const float* a, const float* row,
+               float* out);
+void BinaryColumn(BinaryOp op, int64_t rows, int64_t columns, const float* a, const float* column,
+                  float* out);
+// out[i] = gradient of the activation.
+void ActivationBackward(ActivationGradient op, int64_t size, const float* dy, const float* y,
+                        float* out);
+// out[i] = x[i]^exponent: binary powers by repeated multiplication for whole
+// exponents up to 64 in size (a negative one divides 1 by it), square root for
+// 0.5, else exp(exponent * log(x)). Order: docs/arithmetic.md.
+void Power(int64_t size, const float* x, float exponent, float* out);
+
+}  // namespace lockstep::kernels
+
+#endif  // LOCKSTEP_ENGINE_KERNELS_ELEMENTWISE_H_

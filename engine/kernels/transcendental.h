@@ -1,0 +1,26 @@
+// The canonical scalar functions: fixed sequences of IEEE operations, so that
+// every machine gives the same bits; libm differs from one to the next and
+// stays out. The SIMD kernels compute the same float32 sequences; the server
+// uses these for its own scalars (schedules, bias corrections).
+#ifndef LOCKSTEP_ENGINE_KERNELS_TRANSCENDENTAL_H_
+#define LOCKSTEP_ENGINE_KERNELS_TRANSCENDENTAL_H_
+
+#include <cstdint>
+
+namespace lockstep::kernels {
+
+// float32, at most 2 ulp from the true value. Exp: +0 below -104, +Inf above
+// 88.73; Log: -Inf of 0, NaN below 0; NaN in, NaN out.
+float Exp(float x);
+float Log(float x);
+float Tanh(float x);
+float Sigmoid(float x);
+
+// float64. base^exponent by binary powers, from the exponent's lowest bit up.
+double PowerOfWhole(double base, uint64_t exponent);
+// float64, at most 2 ulp: cos(pi * x) for 0 <= x <= 1.
+double CosPi(double x);
+
+}  // namespace lockstep::kernels
+
+#endif  // LOCKSTEP_ENGINE_KERNELS_TRANSCENDENTAL_H_
