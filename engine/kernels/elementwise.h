@@ -20,7 +20,13 @@ enum class UnaryOp {
   kSigmoid,
   kRelu,  // x <= 0 ? +0 : x, so NaN stays NaN
 };
-enum class BinaryOp { kAdd, kSubtract, kMultiply, kDivide, kMaximum };
+enum class BinaryOp {
+  kAdd,
+  kSubtract,
+  kMultiply,
+  kDivide,
+  kMaximum,  // a > b or a is NaN ? a : b, so NaN on either side stays
+};
 
 // Gradient of an activation from upstream dy and the forward result y.
 enum class ActivationGradient {

@@ -1,0 +1,139 @@
+#include "client/output_format.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/text_table.h"
+
+namespace lockstep::client {
+namespace {
+
+using Rows = std::vector<std::vector<std::string>>;
+
+std::string Fraction(uint64_t part, uint64_t whole) { return absl::StrCat(part, "/", whole); }
+
+std::string OptionalLoss(bool known, double loss) { return known ? Loss(loss) : ""; }
+
+std::string Age(bool known, const google::protobuf::Timestamp& time, absl::Time now) {
+  return known ? ShortDuration(now - FromProto(time)) : "";
+}
+
+std::string TimeText(const google::protobuf::Timestamp& time) {
+  return absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", FromProto(time), absl::UTCTimeZone());
+}
+
+std::string WorkerText(const v1::JobWorker& worker) {
+  if (worker.first_shard() >= worker.end_shard()) return absl::StrCat(worker.name(), " (idle)");
+  return absl::StrCat(worker.name(), " (shards ", worker.first_shard(), "-", worker.end_shard() - 1,
+                      ")");
+}
+
+void AddProgressRows(const v1::Job& job, Rows* rows) {
+  const v1::Progress& progress = job.progress();
+  rows->push_back({"step:", Fraction(progress.step(), progress.total_steps())});
+  rows->push_back({"epoch:", Fraction(progress.epoch(), progress.total_epochs())});
+  rows->push_back({"examples:", absl::StrCat(progress.training_examples(), " training, ",
+                                             progress.validation_examples(), " validation")});
+  rows->push_back(
+      {"training loss:", OptionalLoss(progress.has_training_loss(), progress.training_loss())});
+  rows->push_back({"validation loss:",
+                   OptionalLoss(progress.has_validation_loss(), progress.validation_loss())});
+  rows->push_back(
+      {"validation accuracy:",
+       progress.has_validation_accuracy() ? Percent(progress.validation_accuracy()) : ""});
+  rows->push_back({"examples/s:", absl::StrFormat("%.0f", progress.examples_per_second())});
+  rows->push_back(
+      {"time to go:",
+       progress.has_eta_seconds() ? ShortDuration(absl::Seconds(progress.eta_seconds())) : ""});
+  rows->push_back({"training time:", absl::StrFormat("%.1f s", progress.training_seconds())});
+}
+
+}  // namespace
+
+absl::Time FromProto(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
+std::string ToJson(const google::protobuf::Message& message, bool one_line) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = !one_line;
+  options.always_print_primitive_fields = true;
+  std::string json;
+  const auto status = google::protobuf::util::MessageToJsonString(message, &json, options);
+  // Only a timestamp out of range or text that is not UTF-8 gets here.
+  if (!status.ok()) {
+    return absl::StrCat("{\"error\": \"the server's answer cannot be shown as JSON\"}\n");
+  }
+  if (json.empty() || json.back() != '\n') json += '\n';
+  return json;
+}
+
+std::string StateName(v1::JobState state) {
+  const std::string& name = v1::JobState_Name(state);
+  return name.empty() || state == v1::JOB_STATE_UNSPECIFIED ? "unknown"
+                                                            : absl::AsciiStrToLower(name);
+}
+
+std::string JobTable(const v1::ListJobsResponse& jobs, absl::Time now) {
+  if (jobs.jobs().empty()) return "no jobs\n";
+  Rows rows = {{"JOB", "NAME", "STATE", "STEP", "EPOCH", "LOSS", "VAL LOSS", "VAL ACCURACY",
+                "WORKERS", "AGE"}};
+  for (const v1::Job& job : jobs.jobs()) {
+    const v1::Progress& progress = job.progress();
+    rows.push_back(
+        {job.job_id(), job.spec().name(), StateName(job.state()),
+         Fraction(progress.step(), progress.total_steps()),
+         Fraction(progress.epoch(), progress.total_epochs()),
+         OptionalLoss(progress.has_training_loss(), progress.training_loss()),
+         OptionalLoss(progress.has_validation_loss(), progress.validation_loss()),
+         progress.has_validation_accuracy() ? Percent(progress.validation_accuracy()) : "",
+         absl::StrCat(job.workers_size()), Age(job.has_submitted_at(), job.submitted_at(), now)});
+  }
+  return FormatTable(rows);
+}
+
+std::string WorkerTable(const v1::ListWorkersResponse& workers, absl::Time now) {
+  if (workers.workers().empty()) return "no workers\n";
+  Rows rows = {
+      {"WORKER", "HOST", "PID", "THREADS", "INSTRUCTION SET", "JOB", "CONNECTED", "LAST HEARD"}};
+  for (const v1::Worker& worker : workers.workers()) {
+    rows.push_back({worker.name(), worker.host(), absl::StrCat(worker.pid()),
+                    absl::StrCat(worker.threads()), worker.instruction_set(), worker.job_id(),
+                    Age(worker.has_connected_at(), worker.connected_at(), now),
+                    absl::StrCat(worker.last_heard_ms(), " ms")});
+  }
+  return FormatTable(rows);
+}
+
+std::string JobDetails(const v1::Job& job, absl::Time now) {
+  Rows rows = {{"job:", job.job_id()},
+               {"name:", job.spec().name()},
+               {"state:", StateName(job.state())},
+               {"reason:", job.state_reason()}};
+  AddProgressRows(job, &rows);
+  rows.push_back({"workers:", job.workers().empty() ? "none" : WorkerText(job.workers(0))});
+  for (int i = 1; i < job.workers_size(); ++i) rows.push_back({" ", WorkerText(job.workers(i))});
+  if (job.has_submitted_at()) {
+    rows.push_back({"submitted:", absl::StrCat(TimeText(job.submitted_at()), " (",
+                                               ShortDuration(now - FromProto(job.submitted_at())),
+                                               " ago)")});
+  }
+  if (job.has_started_at()) rows.push_back({"started:", TimeText(job.started_at())});
+  if (job.has_ended_at()) rows.push_back({"ended:", TimeText(job.ended_at())});
+  if (!job.model_sha256().empty()) {
+    rows.push_back({"checkpoint at step:", absl::StrCat(job.checkpoint_step())});
+  }
+  rows.push_back({"model sha256:", job.model_sha256()});
+  return FormatTable(rows);
+}
+
+std::string WorkerHint(const v1::Job& job, absl::string_view server) {
+  if (job.state() != v1::QUEUED || !job.workers().empty()) return "";
+  return absl::StrCat("to start a worker: lockstep-worker --server ", server, "\n");
+}
+
+}  // namespace lockstep::client

@@ -1,0 +1,138 @@
+#include "engine/autograd/reduction_ops.h"
+
+#include "absl/strings/str_cat.h"
+#include "engine/autograd/node.h"
+#include "engine/autograd/shape_ops.h"
+#include "engine/autograd/shard_cuts.h"
+#include "engine/check.h"
+#include "engine/kernels/elementwise.h"
+#include "engine/kernels/reduce.h"
+
+namespace lockstep::autograd {
+namespace {
+
+using kernels::BinaryOp;
+
+// A tensor cut at an axis: [before, extent, after].
+struct AxisCut {
+  int64_t before = 1;
+  int64_t extent = 1;
+  int64_t after = 1;
+};
+
+AxisCut CutAt(const Shape& shape, int axis) {
+  AxisCut cut;
+  for (int i = 0; i < axis; ++i) cut.before *= shape.dim(i);
+  cut.extent = shape.dim(axis);
+  for (int i = axis + 1; i < shape.rank(); ++i) cut.after *= shape.dim(i);
+  return cut;
+}
+
+Shape WithExtent(const Shape& shape, int axis, int64_t extent) {
+  std::vector<int64_t> extents = shape.extents();
+  extents[axis] = extent;
+  return Shape(std::move(extents));
+}
+
+Shape WithoutAxis(const Shape& shape, int axis) {
+  std::vector<int64_t> extents = shape.extents();
+  extents.erase(extents.begin() + axis);
+  return Shape(std::move(extents));
+}
+
+Tensor ScaledBy(const Tensor& x, BinaryOp op, float scale) {
+  Tensor result = Tensor::Empty(x.shape());
+  kernels::BinaryScalarRight(op, x.element_count(), x.data<float>(), scale, result.data<float>());
+  return result;
+}
+
+Tensor SumAll(const Tensor& x) {
+  Tensor result = Tensor::Empty(Shape{});
+  kernels::SumRows(1, x.element_count(), x.data<float>(), result.data<float>());
+  return result;
+}
+
+int CheckedAxis(const char* operation, const Variable& x, int axis) {
+  LOCKSTEP_CHECK(axis >= -x.rank() && axis < x.rank(),
+                 absl::StrCat(operation, ": shape ", x.shape().ToString(), " has no axis ", axis));
+  return axis < 0 ? axis + x.rank() : axis;
+}
+
+// The gradient of both sums: upstream repeated to the input's shape, over
+// `divisor` for means (1: a sum).
+BackwardFunction RepeatUpstream(const Shape& summed, const Shape& shape, float divisor) {
+  return [summed, shape, divisor](const Tensor& upstream, InputGradients& gradients) {
+    Tensor share = upstream.Reshape(summed);
+    if (divisor != 1) share = ScaledBy(share, BinaryOp::kDivide, divisor);
+    gradients.Add(0, ExpandTensor(share, shape));
+  };
+}
+
+Variable ReduceAll(const char* name, const Variable& x, bool mean) {
+  ShardCuts::MarkUnsupported();
+  const float divisor = mean ? static_cast<float>(x.value().element_count()) : 1.0f;
+  Tensor sum = SumAll(x.value());
+  if (mean) sum = ScaledBy(sum, BinaryOp::kDivide, divisor);
+  return MakeResult(name, std::move(sum), {x}, RepeatUpstream(Shape{}, x.shape(), divisor));
+}
+
+Variable ReduceAxis(const char* name, const Variable& x, int axis, bool keep_axis, bool mean) {
+  axis = CheckedAxis(name, x, axis);
+  if (axis == 0) ShardCuts::MarkUnsupported();
+  const float divisor = mean ? static_cast<float>(x.dim(axis)) : 1.0f;
+  Tensor sum = SumOverAxis(x.value(), axis);
+  if (mean) sum = ScaledBy(sum, BinaryOp::kDivide, divisor);
+  const Shape summed = sum.shape();
+  if (!keep_axis) sum = sum.Reshape(WithoutAxis(summed, axis));
+  return MakeResult(name, std::move(sum), {x}, RepeatUpstream(summed, x.shape(), divisor));
+}
+
+}  // namespace
+
+Tensor SumOverAxis(const Tensor& x, int axis) {
+  const AxisCut cut = CutAt(x.shape(), axis);
+  Tensor result = Tensor::Empty(WithExtent(x.shape(), axis, 1));
+  const float* from = x.data<float>();
+  float* to = result.data<float>();
+  if (axis == x.rank() - 1) {
+    kernels::SumRows(cut.before, cut.extent, from, to);
+    return result;
+  }
+  for (int64_t i = 0; i < cut.before; ++i) {
+    kernels::SumColumns(cut.extent, cut.after, from + i * cut.extent * cut.after,
+                        to + i * cut.after);
+  }
+  return result;
+}
+
+Tensor SumToShape(const Tensor& x, const Shape& target, absl::Span<const int64_t> batch_cuts) {
+  const int added = x.rank() - target.rank();
+  Tensor sum = x;
+  for (int axis = x.rank() - 1; axis >= 0; --axis) {
+    const bool repeated = axis < added || (target.dim(axis - added) == 1 && x.dim(axis) != 1);
+    if (!repeated) continue;
+    if (axis > 0) {
+      sum = SumOverAxis(sum, axis);
+      continue;
+    }
+    const AxisCut cut = CutAt(sum.shape(), 0);
+    const int64_t one_shard[] = {0, cut.extent};
+    const absl::Span<const int64_t> cuts =
+        batch_cuts.empty() ? absl::MakeConstSpan(one_shard) : batch_cuts;
+    Tensor root = Tensor::Empty(WithExtent(sum.shape(), 0, 1));
+    kernels::SumColumnsShardTree(cut.after, cuts, sum.data<float>(), root.data<float>());
+    sum = root;
+  }
+  return sum.Reshape(target);
+}
+
+Variable Sum(const Variable& x) { return ReduceAll("sum", x, false); }
+Variable Mean(const Variable& x) { return ReduceAll("mean", x, true); }
+Variable Sum(const Variable& x, int axis, bool keep_axis) {
+  return ReduceAxis("sum", x, axis, keep_axis, false);
+}
+Variable Mean(const Variable& x, int axis, bool keep_axis) {
+  return ReduceAxis("mean", x, axis, keep_axis, true);
+}
+
+}  // namespace lockstep::autograd

@@ -1,0 +1,78 @@
+#include "engine/autograd/variable.h"
+
+#include "absl/strings/str_cat.h"
+#include "engine/autograd/node.h"
+#include "engine/check.h"
+
+namespace lockstep::autograd {
+
+Variable::Variable(Tensor value, bool requires_grad)
+    : Variable(std::move(value), std::shared_ptr<Node>()) {
+  if (!requires_grad) return;
+  LOCKSTEP_CHECK(state_->value.dtype() == DType::kFloat32, "only float32 has gradients");
+  state_->node = std::make_shared<Node>(state_->value.shape());
+}
+
+Variable::Variable(Tensor value, std::shared_ptr<Node> node)
+    : state_(std::make_shared<State>(State{std::move(value), std::move(node)})) {
+  LOCKSTEP_CHECK(state_->value.defined(), "a variable of an undefined tensor");
+}
+
+bool Variable::is_leaf() const { return node() == nullptr || node()->is_leaf(); }
+
+absl::string_view Variable::grad_fn() const { return is_leaf() ? "" : node()->name(); }
+
+const Tensor& Variable::grad() const {
+  static const Tensor* const undefined = new Tensor;
+  return requires_grad() ? node()->gradient_ : *undefined;
+}
+
+void Variable::RetainGrad() {
+  LOCKSTEP_CHECK(requires_grad(), "RetainGrad of a variable that requires no gradient");
+  node()->retain_gradient_ = true;
+}
+
+void Variable::ZeroGrad() {
+  if (requires_grad()) node()->gradient_ = Tensor();
+}
+
+Variable Variable::Detach() const { return Variable(value()); }
+
+void Variable::SetValue(Tensor value) {
+  LOCKSTEP_CHECK(is_leaf(), "SetValue of an operation's result");
+  LOCKSTEP_CHECK(value.shape() == shape(),
+                 absl::StrCat("SetValue: got shape ", value.shape().ToString(), ", want ",
+                              shape().ToString()));
+  state_->value = std::move(value);
+}
+
+void Variable::SetGradientBuffer(Tensor buffer) {
+  LOCKSTEP_CHECK(requires_grad() && is_leaf(), "a gradient buffer is for leaves with gradients");
+  if (buffer.defined()) {
+    LOCKSTEP_CHECK(buffer.shape() == shape() && buffer.dtype() == DType::kFloat32,
+                   absl::StrCat("gradient buffer: got shape ", buffer.shape().ToString(),
+                                ", want float32 ", shape().ToString()));
+  }
+  node()->gradient_ = Tensor();
+  node()->gradient_buffer_ = std::move(buffer);
+}
+
+void Variable::SetGradientReadyHook(std::function<void()> hook) {
+  LOCKSTEP_CHECK(requires_grad() && is_leaf(), "a gradient hook is for leaves with gradients");
+  node()->gradient_ready_hook_ = std::move(hook);
+}
+
+std::string Variable::ToString() const {
+  if (!defined()) return "tensor(undefined)";
+  std::string text = value().ToString();
+  if (!requires_grad()) return text;
+  text.pop_back();  // the closing bracket
+  return is_leaf() ? absl::StrCat(text, ", requires_grad)")
+                   : absl::StrCat(text, ", grad_fn=", grad_fn(), ")");
+}
+
+std::ostream& operator<<(std::ostream& out, const Variable& variable) {
+  return out << variable.ToString();
+}
+
+}  // namespace lockstep::autograd

@@ -1,0 +1,221 @@
+#include "engine/data/csv_dataset.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <optional>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "engine/data/csv_fields.h"
+#include "engine/data/data_file.h"
+#include "engine/data/line_reader.h"
+#include "engine/data/nearest_name.h"
+
+namespace lockstep::data {
+namespace {
+
+constexpr absl::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+// Of text from a file: printable and not endless.
+std::string ForMessage(absl::string_view text) {
+  constexpr size_t kMost = 40;
+  return absl::StrCat("\"", absl::CHexEscape(text.substr(0, kMost)),
+                      text.size() > kMost ? "...\"" : "\"");
+}
+
+// Up to seven digits, perhaps behind a minus: exact in float32, and by far the
+// most of what real files hold. False: something else.
+bool ParseSmallInteger(absl::string_view text, float* value) {
+  const bool negative = absl::StartsWith(text, "-");
+  if (negative) text.remove_prefix(1);
+  if (text.empty() || text.size() > 7) return false;
+  int32_t whole = 0;
+  for (char c : text) {
+    if (c < '0' || c > '9') return false;
+    whole = whole * 10 + (c - '0');
+  }
+  *value = negative ? -static_cast<float>(whole) : static_cast<float>(whole);
+  return true;
+}
+
+bool ParseNumber(absl::string_view text, float* value) {
+  return ParseSmallInteger(text, value) || absl::SimpleAtof(text, value);
+}
+
+uint64_t CountClasses(const std::vector<float>& labels) {
+  int64_t greatest = -1;
+  for (float label : labels) {
+    const std::optional<int64_t> label_class = LabelAsClass(label);
+    if (!label_class.has_value()) return 0;
+    greatest = std::max(greatest, *label_class);
+  }
+  return static_cast<uint64_t>(greatest + 1);
+}
+
+}  // namespace
+
+// Fills a dataset line by line.
+class CsvReader {
+ public:
+  CsvReader(const CsvOptions& options, DataFile* file)
+      : options_(options),
+        file_(file),
+        lines_(file, options.path),
+        dataset_(absl::WrapUnique(new CsvDataset())) {}
+
+  absl::StatusOr<std::unique_ptr<CsvDataset>> Read() {
+    absl::string_view line;
+    while (true) {
+      absl::StatusOr<bool> more = lines_.Next(&line);
+      if (!more.ok()) return more.status();
+      if (!*more) return Finish();
+      if (lines_.line_number() == 1) absl::ConsumePrefix(&line, kByteOrderMark);
+      absl::Status status = ReadLine(line);
+      if (!status.ok()) return status;
+    }
+  }
+
+ private:
+  absl::Status ReadLine(absl::string_view line) {
+    if (line.empty()) {
+      if (blank_line_ == 0) blank_line_ = lines_.line_number();
+      return absl::OkStatus();
+    }
+    if (blank_line_ != 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(options_.path, ":", blank_line_, ":1: line, got a blank one, want values"));
+    }
+    if (columns_ > 0) return ReadRow(line);
+    absl::Status status = ReadColumns(line);
+    if (!status.ok() || options_.header) return status;
+    return ReadRow(line);
+  }
+
+  // Learns from the first line how many columns there are and which is the label.
+  absl::Status ReadColumns(absl::string_view line) {
+    std::vector<std::string> names;
+    CsvFields fields(line);
+    CsvField field;
+    while (fields.Next(&field)) names.push_back(UnquotedText(field));
+    if (fields.problem() != nullptr) return Error(field.column, fields.problem());
+    if (names.size() < 2) {
+      return Error(1, absl::StrCat("columns, got ", names.size(),
+                                   ", want at least 2: a feature and the label"));
+    }
+    columns_ = static_cast<int64_t>(names.size());
+    dataset_->example_shape_ = Shape{columns_ - 1};
+    dataset_->first_line_ = lines_.line_number() + (options_.header ? 1 : 0);
+    return FindLabelColumn(names);
+  }
+
+  absl::Status FindLabelColumn(const std::vector<std::string>& names) {
+    const std::string wanted = options_.label_column.empty() ? "-1" : options_.label_column;
+    const auto found = std::find(names.begin(), names.end(), wanted);
+    if (options_.header && found != names.end()) {
+      if (std::find(found + 1, names.end(), wanted) != names.end()) {
+        return Error(1, absl::StrCat("label column, got the name ", ForMessage(wanted),
+                                     " twice in the header, want it once"));
+      }
+      label_column_ = found - names.begin();
+      return absl::OkStatus();
+    }
+    int64_t index = 0;
+    if (!absl::SimpleAtoi(wanted, &index)) {
+      return Error(1, absl::StrCat("label column, got ", ForMessage(wanted), ", want ",
+                                   options_.header ? "a column's name; the nearest is " +
+                                                         ForMessage(NearestName(wanted, names))
+                                                   : "an index, for the file has no header"));
+    }
+    if (index < -columns_ || index >= columns_) {
+      return Error(1, absl::StrCat("label column, got ", index, ", want ", -columns_, " to ",
+                                   columns_ - 1, " as the file has ", columns_, " columns"));
+    }
+    label_column_ = index < 0 ? index + columns_ : index;
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadRow(absl::string_view line) {
+    CsvFields fields(line);
+    CsvField field;
+    int64_t count = 0;
+    for (; fields.Next(&field); ++count) {
+      if (count >= columns_) continue;  // a ragged row: counted for the message
+      absl::Status status = ReadValue(field, count == label_column_);
+      if (!status.ok()) return status;
+    }
+    if (fields.problem() != nullptr) return Error(field.column, fields.problem());
+    if (count == columns_) return absl::OkStatus();
+    return Error(count < columns_ ? line.size() + 1 : field.column,
+                 absl::StrCat("fields in the row, got ", count, ", want ", columns_));
+  }
+
+  absl::Status ReadValue(const CsvField& field, bool label) {
+    float value = 0;
+    if (!ParseNumber(field.text, &value)) {
+      return Error(field.column, absl::StrCat(label ? "label" : "feature", ", got ",
+                                              ForMessage(field.text), ", want a number"));
+    }
+    if (!label) value = options_.scaling.Apply(value);
+    if (!std::isfinite(value)) {
+      return Error(field.column,
+                   absl::StrCat(label ? "label" : "feature", ", got ", ForMessage(field.text),
+                                ", want a number that is finite in float32 once scaled"));
+    }
+    (label ? dataset_->labels_ : dataset_->features_).push_back(value);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::unique_ptr<CsvDataset>> Finish() {
+    if (dataset_->labels_.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(options_.path, ":",
+                                                     std::max<int64_t>(lines_.line_number(), 1),
+                                                     ":1: rows, got 0, want at least 1"));
+    }
+    absl::StatusOr<std::string> sha256 = file_->FinishSha256();
+    if (!sha256.ok()) return sha256.status();
+    dataset_->sha256_ = *std::move(sha256);
+    dataset_->path_ = options_.path;
+    dataset_->class_count_ = CountClasses(dataset_->labels_);
+    return std::move(dataset_);
+  }
+
+  // At a column of the present line.
+  absl::Status Error(size_t column, absl::string_view what) const {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options_.path, ":", lines_.line_number(), ":", column, ": ", what));
+  }
+
+  const CsvOptions& options_;
+  DataFile* const file_;
+  LineReader lines_;
+  std::unique_ptr<CsvDataset> dataset_;
+  int64_t columns_ = 0;  // 0: not known yet
+  int64_t label_column_ = 0;
+  int64_t blank_line_ = 0;  // the first one's number; 0: none so far
+};
+
+absl::StatusOr<std::unique_ptr<CsvDataset>> CsvDataset::Load(const CsvOptions& options) {
+  absl::StatusOr<std::unique_ptr<DataFile>> file = DataFile::Open(options.path);
+  if (!file.ok()) return file.status();
+  return CsvReader(options, file->get()).Read();
+}
+
+void CsvDataset::CopyFeatures(int64_t example, float* out) const {
+  const int64_t columns = example_shape_.dim(0);
+  std::memcpy(out, features_.data() + example * columns, columns * sizeof(float));
+}
+
+int64_t CsvDataset::ClassLabel(int64_t example) const {
+  return static_cast<int64_t>(labels_[example]);
+}
+
+std::string CsvDataset::LabelPlace(int64_t example) const {
+  return absl::StrCat(path_, ":", first_line_ + example);
+}
+
+}  // namespace lockstep::data

@@ -1,0 +1,31 @@
+// What the kernels' tests share: comparison bit by bit, numbers to compute on,
+// and a run over every instruction set and thread count.
+#ifndef LOCKSTEP_ENGINE_KERNELS_BIT_EQUALITY_H_
+#define LOCKSTEP_ENGINE_KERNELS_BIT_EQUALITY_H_
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace lockstep::kernels {
+
+// Equal in every bit; two NaNs are equal whatever their sign and payload, which
+// IEEE-754 leaves to the machine and the contract leaves out.
+testing::AssertionResult BitEqual(const std::vector<float>& expected,
+                                  const std::vector<float>& got);
+
+// Reproducible numbers between -2 and 2.
+std::vector<float> RandomFloats(int64_t size, uint64_t seed);
+// The same with zeros of both signs, denormals, infinities, NaN and numbers of
+// every magnitude strewn in.
+std::vector<float> WildFloats(int64_t size, uint64_t seed);
+
+// Calls test() on every instruction set of the machine with 1, 2, 3 and 4
+// threads, and on the scalar fallback with 1; restores both settings.
+void OnEverySetAndThreadCount(const std::function<void()>& test);
+
+}  // namespace lockstep::kernels
+
+#endif  // LOCKSTEP_ENGINE_KERNELS_BIT_EQUALITY_H_

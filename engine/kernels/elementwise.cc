@@ -1,0 +1,218 @@
+#include "engine/kernels/elementwise.h"
+
+#include "engine/kernels/elementwise_operands.h"
+#include "engine/kernels/highway_targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "engine/kernels/elementwise.cc"
+#include "hwy/foreach_target.h"
+// After foreach_target.h, which sets what they are compiled for.
+#include "engine/kernels/transcendental-inl.h"
+#include "engine/kernels/vectors-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lockstep::kernels {
+namespace HWY_NAMESPACE {
+
+void UnaryRun(UnaryOp op, int64_t size, const float* x, float* out) {
+  const FloatTag d;
+  using V = FloatVector;
+  switch (op) {
+    case UnaryOp::kNegate:
+      return Map(size, x, out, [](V v) HWY_ATTR { return hn::Neg(v); });
+    case UnaryOp::kAbsolute:
+      return Map(size, x, out, [](V v) HWY_ATTR { return hn::Abs(v); });
+    case UnaryOp::kSquare:
+      return Map(size, x, out, [](V v) HWY_ATTR { return hn::Mul(v, v); });
+    case UnaryOp::kSquareRoot:
+      return Map(size, x, out, [](V v) HWY_ATTR { return hn::Sqrt(v); });
+    case UnaryOp::kExp:
+      return Map(size, x, out, [d](V v) HWY_ATTR { return ExpOf(d, v); });
+    case UnaryOp::kLog:
+      return Map(size, x, out, [d](V v) HWY_ATTR { return LogOf(d, v); });
+    case UnaryOp::kTanh:
+      return Map(size, x, out, [d](V v) HWY_ATTR { return TanhOf(d, v); });
+    case UnaryOp::kSigmoid:
+      return Map(size, x, out, [d](V v) HWY_ATTR { return SigmoidOf(d, v); });
+    case UnaryOp::kRelu:
+      return Map(size, x, out, [d](V v) HWY_ATTR {
+        return hn::IfThenZeroElse(hn::Le(v, hn::Zero(d)), v);
+      });
+  }
+}
+
+// One row of f over two operands, either of which may be one number.
+template <class F>
+HWY_INLINE void MapRow(BinaryOperands operands, int64_t size, const float* a, const float* b,
+                       float* out, const F& f) {
+  const FloatTag d;
+  using V = FloatVector;
+  if (operands == BinaryOperands::kScalarLeft) {
+    const V left = hn::Set(d, *a);
+    Map(size, b, out, [&](V v) HWY_ATTR { return f(left, v); });
+  } else if (operands == BinaryOperands::kScalarRight || operands == BinaryOperands::kColumn) {
+    const V right = hn::Set(d, *b);
+    Map(size, a, out, [&](V v) HWY_ATTR { return f(v, right); });
+  } else {
+    Map(size, a, b, out, f);
+  }
+}
+
+template <class F>
+HWY_INLINE void MapRows(BinaryOperands operands, int64_t rows, int64_t columns, const float* a,
+                        const float* b, float* out, const F& f) {
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* right = operands == BinaryOperands::kColumn ? b + r : b;
+    MapRow(operands, columns, a + r * columns, right, out + r * columns, f);
+  }
+}
+
+void BinaryRun(BinaryOp op, BinaryOperands operands, int64_t rows, int64_t columns, const float* a,
+               const float* b, float* out) {
+  using V = FloatVector;
+  switch (op) {
+    case BinaryOp::kAdd:
+      return MapRows(operands, rows, columns, a, b, out,
+                     [](V x, V y) HWY_ATTR { return hn::Add(x, y); });
+    case BinaryOp::kSubtract:
+      return MapRows(operands, rows, columns, a, b, out,
+                     [](V x, V y) HWY_ATTR { return hn::Sub(x, y); });
+    case BinaryOp::kMultiply:
+      return MapRows(operands, rows, columns, a, b, out,
+                     [](V x, V y) HWY_ATTR { return hn::Mul(x, y); });
+    case BinaryOp::kDivide:
+      return MapRows(operands, rows, columns, a, b, out,
+                     [](V x, V y) HWY_ATTR { return hn::Div(x, y); });
+    case BinaryOp::kMaximum:
+      return MapRows(operands, rows, columns, a, b, out, [](V x, V y) HWY_ATTR {
+        return hn::IfThenElse(hn::Or(hn::Gt(x, y), hn::Ne(x, x)), x, y);
+      });
+  }
+}
+
+void ActivationBackwardRun(ActivationGradient op, int64_t size, const float* dy, const float* y,
+                           float* out) {
+  const FloatTag d;
+  using V = FloatVector;
+  switch (op) {
+    case ActivationGradient::kRelu:
+      return Map(size, dy, y, out, [d](V g, V v) HWY_ATTR {
+        return hn::IfThenZeroElse(hn::Le(v, hn::Zero(d)), g);
+      });
+    case ActivationGradient::kTanh:
+      return Map(size, dy, y, out, [d](V g, V v) HWY_ATTR {
+        return hn::Mul(g, Fma(hn::Neg(v), v, hn::Set(d, 1.0f)));
+      });
+    case ActivationGradient::kSigmoid:
+      return Map(size, dy, y, out, [d](V g, V v) HWY_ATTR {
+        return hn::Mul(hn::Mul(g, v), hn::Sub(hn::Set(d, 1.0f), v));
+      });
+  }
+}
+
+// x^exponent by the bits of a whole exponent, lowest first.
+void WholePowerRun(int64_t size, const float* x, int exponent, float* out) {
+  const FloatTag d;
+  using V = FloatVector;
+  Map(size, x, out, [d, exponent](V v) HWY_ATTR {
+    V product = hn::Set(d, 1.0f);
+    for (int left = exponent < 0 ? -exponent : exponent; left != 0; left >>= 1) {
+      if (left & 1) product = hn::Mul(product, v);
+      v = hn::Mul(v, v);
+    }
+    return exponent < 0 ? hn::Div(hn::Set(d, 1.0f), product) : product;
+  });
+}
+
+void RealPowerRun(int64_t size, const float* x, float exponent, float* out) {
+  const FloatTag d;
+  using V = FloatVector;
+  const V factor = hn::Set(d, exponent);
+  Map(size, x, out,
+      [&](V v) HWY_ATTR { return ExpOf(d, hn::Mul(factor, LogOf(d, v))); });
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lockstep::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "engine/kernels/parallel.h"
+
+namespace lockstep::kernels {
+HWY_EXPORT(UnaryRun);
+HWY_EXPORT(BinaryRun);
+HWY_EXPORT(ActivationBackwardRun);
+HWY_EXPORT(WholePowerRun);
+HWY_EXPORT(RealPowerRun);
+
+void Unary(UnaryOp op, int64_t size, const float* x, float* out) {
+  ParallelElements(size, [=](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(UnaryRun)(op, end - begin, x + begin, out + begin);
+  });
+}
+
+void Binary(BinaryOp op, int64_t size, const float* a, const float* b, float* out) {
+  ParallelElements(size, [=](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(BinaryRun)
+    (op, BinaryOperands::kElements, 1, end - begin, a + begin, b + begin, out + begin);
+  });
+}
+
+void BinaryScalarRight(BinaryOp op, int64_t size, const float* a, float s, float* out) {
+  ParallelElements(size, [=](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(BinaryRun)
+    (op, BinaryOperands::kScalarRight, 1, end - begin, a + begin, &s, out + begin);
+  });
+}
+
+void BinaryScalarLeft(BinaryOp op, int64_t size, float s, const float* b, float* out) {
+  ParallelElements(size, [=](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(BinaryRun)
+    (op, BinaryOperands::kScalarLeft, 1, end - begin, &s, b + begin, out + begin);
+  });
+}
+
+void BinaryRow(BinaryOp op, int64_t rows, int64_t columns, const float* a, const float* row,
+               float* out) {
+  ParallelRows(rows, columns, [=](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(BinaryRun)
+    (op, BinaryOperands::kRow, end - begin, columns, a + begin * columns, row,
+     out + begin * columns);
+  });
+}
+
+void BinaryColumn(BinaryOp op, int64_t rows, int64_t columns, const float* a, const float* column,
+                  float* out) {
+  ParallelRows(rows, columns, [=](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(BinaryRun)
+    (op, BinaryOperands::kColumn, end - begin, columns, a + begin * columns, column + begin,
+     out + begin * columns);
+  });
+}
+
+void ActivationBackward(ActivationGradient op, int64_t size, const float* dy, const float* y,
+                        float* out) {
+  ParallelElements(size, [=](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(ActivationBackwardRun)
+    (op, end - begin, dy + begin, y + begin, out + begin);
+  });
+}
+
+void Power(int64_t size, const float* x, float exponent, float* out) {
+  if (exponent == 0.5f) return Unary(UnaryOp::kSquareRoot, size, x, out);
+  const bool whole = exponent >= -64.0f && exponent <= 64.0f &&
+                     exponent == static_cast<float>(static_cast<int>(exponent));
+  ParallelElements(size, [=](int64_t begin, int64_t end) {
+    if (whole) {
+      HWY_DYNAMIC_DISPATCH(WholePowerRun)
+      (end - begin, x + begin, static_cast<int>(exponent), out + begin);
+    } else {
+      HWY_DYNAMIC_DISPATCH(RealPowerRun)(end - begin, x + begin, exponent, out + begin);
+    }
+  });
+}
+
+}  // namespace lockstep::kernels
+#endif  // HWY_ONCE

@@ -1,0 +1,172 @@
+// The register tile of the matrix product: rows x vectors accumulators, one
+// fused multiply-add each per k. All of the arithmetic is here.
+// Included once per target, by files that include hwy/foreach_target.h.
+#if defined(LOCKSTEP_ENGINE_KERNELS_MATMUL_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef LOCKSTEP_ENGINE_KERNELS_MATMUL_TILE_INL_H_
+#undef LOCKSTEP_ENGINE_KERNELS_MATMUL_TILE_INL_H_
+#else
+#define LOCKSTEP_ENGINE_KERNELS_MATMUL_TILE_INL_H_
+#endif
+
+#include "engine/kernels/vectors-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lockstep::kernels {
+namespace HWY_NAMESPACE {
+
+// Accumulators, B's vectors and one of A must fit in the registers: 16 on AVX2
+// (12 + 2 + 1), 32 on AVX-512 and ARM (24 + 3 + 1). The loop wants at least
+// latency x throughput (4 x 2) accumulators.
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SCALAR
+inline constexpr int kTileRows = 6;
+inline constexpr int kTileVectors = 2;
+#else
+inline constexpr int kTileRows = 8;
+inline constexpr int kTileVectors = 3;
+#endif
+
+struct TileTask {
+  const float* a = nullptr;  // [depth][kTileRows]
+  const float* b = nullptr;  // [depth][vectors * lanes]
+  int64_t depth = 0;
+  // The accumulators' start, laid out as `out`; null: +0.
+  const float* start = nullptr;
+  // The chain's result is added to the `folds` tiles that lie before this
+  // place in the stack, the nearest first, each [rows][vectors * lanes].
+  const float* stack_top = nullptr;
+  int folds = 0;
+  const float* bias = nullptr;  // [columns], null: not added
+  bool relu = false;
+  float* out = nullptr;
+  int64_t out_stride = 0;
+  // How many lanes of the last vector exist in start, bias and out.
+  int64_t last_lanes = 0;
+};
+
+template <bool kLast, class D>
+HWY_INLINE hn::Vec<D> LoadColumns(D d, const float* from, int64_t last_lanes) {
+  if (!kLast || last_lanes == static_cast<int64_t>(hn::Lanes(d))) return hn::LoadU(d, from);
+  return LoadPartial(d, from, last_lanes);
+}
+
+template <bool kLast, class D>
+HWY_INLINE void StoreColumns(hn::Vec<D> v, D d, float* to, int64_t last_lanes) {
+  if (!kLast || last_lanes == static_cast<int64_t>(hn::Lanes(d))) return hn::StoreU(v, d, to);
+  StorePartial(v, d, to, last_lanes);
+}
+
+// The accumulators are variables c<row><vector>, since SVE's vectors cannot
+// stand in an array, and since what has a name stays in a register. `F(row)` is
+// expanded for every row, `G(row, vector)` for every accumulator of a row; the
+// compiler drops those that a smaller tile does not have.
+#define LOCKSTEP_FOR_EACH_ROW(F) F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
+#define LOCKSTEP_FOR_EACH_VECTOR(G, row)                                        \
+  if constexpr (kRows > row) {                                                  \
+    G(row, 0)                                                                   \
+    if constexpr (kVectors > 1) { G(row, 1) }                                   \
+    if constexpr (kVectors > 2) { G(row, 2) }                                   \
+  }
+#define LOCKSTEP_DECLARE(row)                \
+  HWY_MAYBE_UNUSED auto c##row##0 = zero;    \
+  HWY_MAYBE_UNUSED auto c##row##1 = zero;    \
+  HWY_MAYBE_UNUSED auto c##row##2 = zero;
+#define LOCKSTEP_START_ONE(row, vector) \
+  c##row##vector = LoadColumns<kVectors == vector + 1>( \
+      d, task.start + row * task.out_stride + vector * lanes, task.last_lanes);
+#define LOCKSTEP_START(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_START_ONE, row)
+#define LOCKSTEP_STEP_ONE(row, vector) c##row##vector = Fma(a_row, b##vector, c##row##vector);
+#define LOCKSTEP_STEP(row)                              \
+  if constexpr (kRows > row) {                          \
+    const auto a_row = hn::Set(d, a[row]);              \
+    LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_STEP_ONE, row)    \
+  }
+#define LOCKSTEP_FOLD_ONE(row, vector) \
+  c##row##vector =                     \
+      hn::Add(hn::Load(d, left + (row * kVectors + vector) * lanes), c##row##vector);
+#define LOCKSTEP_FOLD(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_FOLD_ONE, row)
+#define LOCKSTEP_BIAS_ONE(row, vector) c##row##vector = hn::Add(c##row##vector, b##vector);
+#define LOCKSTEP_BIAS(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_BIAS_ONE, row)
+#define LOCKSTEP_RELU_ONE(row, vector) \
+  c##row##vector = hn::IfThenZeroElse(hn::Le(c##row##vector, zero), c##row##vector);
+#define LOCKSTEP_RELU(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_RELU_ONE, row)
+#define LOCKSTEP_STORE_ONE(row, vector)                                                       \
+  StoreColumns<kVectors == vector + 1>(c##row##vector, d,                                     \
+                                       task.out + row * task.out_stride + vector * lanes,     \
+                                       task.last_lanes);
+#define LOCKSTEP_STORE(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_STORE_ONE, row)
+
+// Long because the accumulators have to stay in registers from start to store.
+template <int kRows, int kVectors>
+HWY_NOINLINE void ComputeTile(const TileTask& task) {
+  const FloatTag d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto zero = hn::Zero(d);
+  LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_DECLARE)
+  if (task.start != nullptr) {
+    LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_START)
+  }
+  HWY_MAYBE_UNUSED auto b0 = zero;
+  HWY_MAYBE_UNUSED auto b1 = zero;
+  HWY_MAYBE_UNUSED auto b2 = zero;
+  const float* HWY_RESTRICT a = task.a;
+  const float* HWY_RESTRICT b = task.b;
+  for (int64_t k = task.depth; k > 0; --k, a += kTileRows, b += kVectors * lanes) {
+    b0 = hn::Load(d, b);
+    if constexpr (kVectors > 1) b1 = hn::Load(d, b + lanes);
+    if constexpr (kVectors > 2) b2 = hn::Load(d, b + 2 * lanes);
+    LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_STEP)
+  }
+  const float* left = task.stack_top;
+  for (int fold = 0; fold < task.folds; ++fold) {
+    left -= kRows * kVectors * lanes;
+    LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_FOLD)
+  }
+  if (task.bias != nullptr) {
+    b0 = LoadColumns<kVectors == 1>(d, task.bias, task.last_lanes);
+    if constexpr (kVectors > 1) {
+      b1 = LoadColumns<kVectors == 2>(d, task.bias + lanes, task.last_lanes);
+    }
+    if constexpr (kVectors > 2) {
+      b2 = LoadColumns<kVectors == 3>(d, task.bias + 2 * lanes, task.last_lanes);
+    }
+    LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_BIAS)
+  }
+  if (task.relu) {
+    LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_RELU)
+  }
+  LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_STORE)
+}
+
+#undef LOCKSTEP_STORE
+#undef LOCKSTEP_STORE_ONE
+#undef LOCKSTEP_RELU
+#undef LOCKSTEP_RELU_ONE
+#undef LOCKSTEP_BIAS
+#undef LOCKSTEP_BIAS_ONE
+#undef LOCKSTEP_FOLD
+#undef LOCKSTEP_FOLD_ONE
+#undef LOCKSTEP_STEP
+#undef LOCKSTEP_STEP_ONE
+#undef LOCKSTEP_START
+#undef LOCKSTEP_START_ONE
+#undef LOCKSTEP_DECLARE
+#undef LOCKSTEP_FOR_EACH_VECTOR
+#undef LOCKSTEP_FOR_EACH_ROW
+
+// A tile at the edge of C has fewer rows or vectors, and computes no more.
+template <int kRows = kTileRows, int kVectors = kTileVectors>
+HWY_INLINE void ComputeTileOf(int64_t rows, int64_t vectors, const TileTask& task) {
+  if constexpr (kVectors > 1) {
+    if (vectors < kVectors) return ComputeTileOf<kRows, kVectors - 1>(rows, vectors, task);
+  }
+  if constexpr (kRows > 1) {
+    if (rows < kRows) return ComputeTileOf<kRows - 1, kVectors>(rows, vectors, task);
+  }
+  ComputeTile<kRows, kVectors>(task);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lockstep::kernels
+HWY_AFTER_NAMESPACE();
+
+#endif  // per target

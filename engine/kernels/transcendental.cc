@@ -1,0 +1,124 @@
+#include "engine/kernels/transcendental.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "engine/kernels/transcendental_coefficients.h"
+
+namespace lockstep::kernels {
+namespace {
+
+// Horner's rule, one fma per power.
+template <typename T, size_t kCount>
+T Polynomial(const T (&coefficients)[kCount], T x) {
+  T sum = coefficients[0];
+  for (size_t i = 1; i < kCount; ++i) sum = std::fma(sum, x, coefficients[i]);
+  return sum;
+}
+
+uint32_t Bits(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof(bits));
+  return bits;
+}
+
+float FromBits(uint32_t bits) {
+  float x;
+  std::memcpy(&x, &bits, sizeof(x));
+  return x;
+}
+
+// 2^exponent, -126 <= exponent <= 127.
+float PowerOfTwo(int32_t exponent) { return FromBits(static_cast<uint32_t>(exponent + 127) << 23); }
+
+}  // namespace
+
+float Exp(float x) {
+  if (x != x) return x;
+  x = x > kExpHighest ? kExpHighest : x;
+  x = x < kExpLowest ? kExpLowest : x;
+  const float shifted = std::fma(x, kLog2OfE, kRoundingShift);
+  const float n = shifted - kRoundingShift;
+  float r = std::fma(n, -kLn2High, x);
+  r = std::fma(n, -kLn2Low, r);
+  const float p = std::fma(Polynomial(kExp, r), r * r, r) + 1.0f;
+  // 2^n in two factors: the first product is exact, the second rounds once,
+  // into a denormal or to infinity where it must.
+  const int32_t exponent = static_cast<int32_t>(Bits(shifted) - Bits(kRoundingShift));
+  const int32_t half = exponent >> 1;
+  return (p * PowerOfTwo(half)) * PowerOfTwo(exponent - half);
+}
+
+float Log(float x) {
+  if (x == 0.0f) return -std::numeric_limits<float>::infinity();
+  if (!(x >= 0.0f)) return std::numeric_limits<float>::quiet_NaN();
+  if (x == std::numeric_limits<float>::infinity()) return x;
+  const bool denormal = x < kSmallestNormal;
+  const float lifted = denormal ? x * kDenormalLift : x;
+  const int32_t bits = static_cast<int32_t>(Bits(lifted));
+  const int32_t exponent = (bits - kSqrtHalfBits) >> 23;
+  const float mantissa = FromBits(Bits(lifted) - (static_cast<uint32_t>(exponent) << 23));
+  const float e = static_cast<float>(exponent) - (denormal ? kDenormalExponent : 0.0f);
+  const float f = mantissa - 1.0f;
+  const float square = f * f;
+  float y = (f * square) * Polynomial(kLog, f);
+  y = std::fma(e, kLn2Low, y);
+  y = std::fma(square, -0.5f, y);
+  return std::fma(e, kLn2High, f + y);
+}
+
+float Tanh(float x) {
+  if (x != x) return x;
+  const float a = std::fabs(x);
+  if (a < kTanhSmall) {
+    const float square = a * a;
+    return std::copysign(std::fma(a * square, Polynomial(kTanh, square), a), x);
+  }
+  return std::copysign(1.0f - 2.0f / (Exp(a + a) + 1.0f), x);
+}
+
+// By exp(-|x|), so that neither end overflows or loses its denormals.
+float Sigmoid(float x) {
+  if (x != x) return x;
+  const float e = Exp(-std::fabs(x));
+  return (x < 0.0f ? e : 1.0f) / (1.0f + e);
+}
+
+double PowerOfWhole(double base, uint64_t exponent) {
+  double product = 1.0;
+  for (; exponent != 0; exponent >>= 1) {
+    if (exponent & 1) product *= base;
+    base *= base;
+  }
+  return product;
+}
+
+double CosPi(double x) {
+  // Taylor's coefficients, (-1)^k pi^(2k) / (2k)! and (-1)^k pi^(2k+1) / (2k+1)!:
+  // up to a quarter turn the next term is below a tenth of an ulp.
+  static constexpr double kCosine[] = {
+      -1.3878952462213771e-07, 4.303069587032947e-06, -0.0001046381049248457,
+      0.0019295743094039231,   -0.02580689139001406,  0.2353306303588932,
+      -1.3352627688545895,     4.0587121264167685,    -4.934802200544679};
+  static constexpr double kSine[] = {
+      -2.2948428997269873e-08, 7.952054001475513e-07, -2.1915353447830217e-05,
+      0.00046630280576761255,  -0.0073704309457143504, 0.08214588661112823,
+      -0.5992645293207921,     2.5501640398773455,    -5.16771278004997};
+  static constexpr double kPi = 3.141592653589793;
+  static constexpr double kPiRest = 1.2246467991473532e-16;
+  const bool past_quarter = x > 0.5;
+  const double y = past_quarter ? 1.0 - x : x;
+  double value;
+  if (y <= 0.25) {
+    const double square = y * y;
+    value = std::fma(Polynomial(kCosine, square), square, 1.0);
+  } else {
+    const double z = 0.5 - y;
+    const double square = z * z;
+    value = std::fma(z, kPi, z * std::fma(Polynomial(kSine, square), square, kPiRest));
+  }
+  return past_quarter ? -value : value;
+}
+
+}  // namespace lockstep::kernels

@@ -1,0 +1,119 @@
+#include "engine/kernels/transcendental.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace lockstep::kernels {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+
+float FromBits(uint32_t bits) {
+  float x;
+  std::memcpy(&x, &bits, sizeof(x));
+  return x;
+}
+
+// The distance of `got` from the true value in units of the last place of a
+// float32 of that size. libm's float64 stands for the truth: in tests only.
+double ErrorInUlp(float got, double truth) {
+  int exponent;
+  std::frexp(truth, &exponent);
+  const double ulp = std::ldexp(1.0, std::max(exponent - 24, -149));
+  return std::fabs(static_cast<double>(got) - truth) / ulp;
+}
+
+// The worst error over every 97th float32 whose true result is finite in float32.
+double WorstError(float (*function)(float), double (*truth)(double)) {
+  double worst = 0;
+  for (uint64_t bits = 0; bits < (uint64_t{1} << 32); bits += 97) {
+    const float x = FromBits(static_cast<uint32_t>(bits));
+    const double want = truth(x);
+    if (!(std::fabs(want) < 3.4028234e38)) continue;
+    const double error = ErrorInUlp(function(x), want);
+    if (!(error <= worst)) worst = error;
+  }
+  return worst;
+}
+
+TEST(TranscendentalTest, ExpIsWithinTwoUlp) {
+  EXPECT_LE(WorstError(Exp, [](double x) { return std::exp(x); }), 2.0);
+}
+
+TEST(TranscendentalTest, LogIsWithinTwoUlp) {
+  EXPECT_LE(WorstError(Log, [](double x) { return std::log(x); }), 2.0);
+}
+
+TEST(TranscendentalTest, TanhIsWithinTwoUlp) {
+  EXPECT_LE(WorstError(Tanh, [](double x) { return std::tanh(x); }), 2.0);
+}
+
+TEST(TranscendentalTest, SigmoidIsWithinTwoUlp) {
+  EXPECT_LE(WorstError(Sigmoid, [](double x) { return 1.0 / (1.0 + std::exp(-x)); }), 2.0);
+}
+
+TEST(TranscendentalTest, SpecialValuesOfExp) {
+  EXPECT_EQ(Exp(0.0f), 1.0f);
+  EXPECT_EQ(Exp(-0.0f), 1.0f);
+  EXPECT_EQ(Exp(-kInfinity), 0.0f);
+  EXPECT_FALSE(std::signbit(Exp(-104.1f)));
+  EXPECT_EQ(Exp(-104.1f), 0.0f);
+  EXPECT_EQ(Exp(-103.5f), FromBits(1));  // the least denormal
+  EXPECT_EQ(Exp(88.73f), kInfinity);
+  EXPECT_EQ(Exp(kInfinity), kInfinity);
+  EXPECT_TRUE(std::isnan(Exp(kNaN)));
+}
+
+TEST(TranscendentalTest, SpecialValuesOfLog) {
+  EXPECT_EQ(Log(1.0f), 0.0f);
+  EXPECT_EQ(Log(0.0f), -kInfinity);
+  EXPECT_EQ(Log(-0.0f), -kInfinity);
+  EXPECT_EQ(Log(kInfinity), kInfinity);
+  EXPECT_TRUE(std::isnan(Log(-1.0f)));
+  EXPECT_TRUE(std::isnan(Log(-kInfinity)));
+  EXPECT_TRUE(std::isnan(Log(kNaN)));
+}
+
+TEST(TranscendentalTest, SpecialValuesOfTanhAndSigmoid) {
+  EXPECT_TRUE(std::signbit(Tanh(-0.0f)));
+  EXPECT_EQ(Tanh(FromBits(1)), FromBits(1));
+  EXPECT_EQ(Tanh(kInfinity), 1.0f);
+  EXPECT_EQ(Tanh(-kInfinity), -1.0f);
+  EXPECT_TRUE(std::isnan(Tanh(kNaN)));
+  EXPECT_EQ(Sigmoid(0.0f), 0.5f);
+  EXPECT_EQ(Sigmoid(kInfinity), 1.0f);
+  EXPECT_EQ(Sigmoid(-kInfinity), 0.0f);
+  EXPECT_GT(Sigmoid(-100.0f), 0.0f);
+  EXPECT_TRUE(std::isnan(Sigmoid(kNaN)));
+}
+
+TEST(TranscendentalTest, PowerOfWholeMultipliesFromTheLowestBitUp) {
+  EXPECT_EQ(PowerOfWhole(0.9, 0), 1.0);
+  EXPECT_EQ(PowerOfWhole(0.9, 1), 0.9);
+  EXPECT_EQ(PowerOfWhole(0.9, 5), 0.9 * ((0.9 * 0.9) * (0.9 * 0.9)));
+  EXPECT_EQ(PowerOfWhole(2.0, 1000), std::ldexp(1.0, 1000));
+  EXPECT_EQ(PowerOfWhole(0.999, uint64_t{1} << 62), 0.0);
+}
+
+TEST(TranscendentalTest, CosPiIsWithinTwoUlp) {
+  const long double pi = 3.14159265358979323846264338327950288L;
+  for (int i = 0; i <= 100003; ++i) {
+    const double x = i / 100003.0;
+    // By the sine of the distance from a half turn's middle, exact near the zero.
+    const long double truth = x < 0.25 || x > 0.75 ? cosl(pi * x) : sinl(pi * (0.5L - x));
+    int exponent;
+    std::frexp(static_cast<double>(truth), &exponent);
+    EXPECT_LE(std::fabs(static_cast<double>(CosPi(x) - truth)), 2.0 * std::ldexp(1.0, exponent - 53))
+        << x;
+  }
+  EXPECT_EQ(CosPi(0.0), 1.0);
+  EXPECT_EQ(CosPi(0.5), 0.0);
+  EXPECT_EQ(CosPi(1.0), -1.0);
+}
+
+}  // namespace
+}  // namespace lockstep::kernels

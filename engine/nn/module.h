@@ -1,0 +1,56 @@
+// A layer, or a network of layers: a function of a batch with parameters.
+#ifndef LOCKSTEP_ENGINE_NN_MODULE_H_
+#define LOCKSTEP_ENGINE_NN_MODULE_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engine/autograd/variable.h"
+#include "engine/shape.h"
+
+namespace lockstep::nn {
+
+struct NamedParameter {
+  // As in torch.nn: "weight"; within a Sequential "0.weight".
+  std::string name;
+  // A leaf that requires a gradient; the module's own handle.
+  autograd::Variable variable;
+};
+
+// Threads: as for Variable: one thread at a time, unless under NoGradGuard,
+// where Forward may run on several.
+class Module {
+ public:
+  virtual ~Module() = default;
+
+  // Shapes: [batch, example axes...] in and out. Requires: an input whose
+  // example shape OutputShape accepts; aborts otherwise.
+  virtual autograd::Variable Forward(const autograd::Variable& input) const = 0;
+
+  // Shape of one example's output (no batch axis) for one example's input.
+  // Errors: InvalidArgument, naming the shape got and what is wanted.
+  virtual absl::StatusOr<Shape> OutputShape(const Shape& example_shape) const = 0;
+
+  // In forward order, which is also the order of the flat parameter vector.
+  virtual std::vector<NamedParameter> NamedParameters() const { return {}; }
+
+  // Fills the parameters with their initial values, drawn from `key`. Parameter
+  // i of NamedParameters() has the model-wide index first_parameter + i.
+  virtual void Initialize(uint64_t key, uint64_t first_parameter = 0) = 0;
+
+  // Whether a batch of several shards under ShardCuts gives the gradients of
+  // shard after shard.
+  virtual bool SupportsShardCuts() const = 0;
+
+  // As PyTorch prints it: "Linear(in_features=2, out_features=3, bias=True)".
+  virtual std::string Describe() const = 0;
+};
+
+// Elements of all parameters together.
+int64_t ParameterElementCount(const Module& module);
+
+}  // namespace lockstep::nn
+
+#endif  // LOCKSTEP_ENGINE_NN_MODULE_H_

@@ -1,0 +1,86 @@
+#include "engine/nn/parameter_layout.h"
+
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "engine/check.h"
+
+namespace lockstep::nn {
+namespace {
+
+// The module's parameters, each of which must be the slot of the same place.
+std::vector<NamedParameter> CheckedParameters(const Module& module, const ParameterLayout& layout) {
+  std::vector<NamedParameter> parameters = module.NamedParameters();
+  LOCKSTEP_CHECK_EQ(parameters.size(), layout.slots().size());
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const ParameterSlot& slot = layout.slots()[i];
+    LOCKSTEP_CHECK_EQ(parameters[i].name, slot.name);
+    LOCKSTEP_CHECK(
+        parameters[i].variable.shape() == slot.shape,
+        absl::StrCat(slot.name, ": got shape ", parameters[i].variable.shape().ToString(),
+                     ", want ", slot.shape.ToString()));
+  }
+  return parameters;
+}
+
+}  // namespace
+
+ParameterLayout::ParameterLayout(const std::vector<std::pair<std::string, Shape>>& parameters) {
+  for (const auto& [name, shape] : parameters) {
+    const int64_t count = shape.element_count();
+    slots_.push_back({name, shape, total_elements_, count});
+    const int64_t aligned = (count + kParameterAlignmentElements - 1) /
+                            kParameterAlignmentElements * kParameterAlignmentElements;
+    total_elements_ += aligned;
+  }
+}
+
+ParameterLayout ParameterLayout::Of(const Module& module) {
+  std::vector<std::pair<std::string, Shape>> parameters;
+  for (const NamedParameter& parameter : module.NamedParameters()) {
+    parameters.emplace_back(parameter.name, parameter.variable.shape());
+  }
+  return ParameterLayout(parameters);
+}
+
+Tensor ParameterLayout::View(const Tensor& flat, int i) const {
+  LOCKSTEP_CHECK(flat.shape() == Shape{total_elements_},
+                 absl::StrCat("flat parameters: got shape ", flat.shape().ToString(), ", want [",
+                              total_elements_, "]"));
+  const ParameterSlot& slot = slots_[i];
+  const int64_t end = slot.offset_elements + slot.element_count;
+  return flat.Rows(slot.offset_elements, end).Reshape(slot.shape);
+}
+
+std::vector<Tensor> ParameterLayout::Views(const Tensor& flat) const {
+  std::vector<Tensor> views;
+  for (size_t i = 0; i < slots_.size(); ++i) views.push_back(View(flat, static_cast<int>(i)));
+  return views;
+}
+
+Tensor CopyParameters(const Module& module, const ParameterLayout& layout) {
+  const std::vector<NamedParameter> parameters = CheckedParameters(module, layout);
+  Tensor flat = Tensor::Zeros({layout.total_elements()});
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const Tensor& value = parameters[i].variable.value();
+    std::memcpy(flat.data<float>() + layout.slots()[i].offset_elements, value.data<float>(),
+                value.element_count() * sizeof(float));
+  }
+  return flat;
+}
+
+void BindParameters(const Module& module, const ParameterLayout& layout, const Tensor& flat) {
+  std::vector<NamedParameter> parameters = CheckedParameters(module, layout);
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    parameters[i].variable.SetValue(layout.View(flat, static_cast<int>(i)));
+  }
+}
+
+void BindGradients(const Module& module, const ParameterLayout& layout, const Tensor& flat) {
+  std::vector<NamedParameter> parameters = CheckedParameters(module, layout);
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    parameters[i].variable.SetGradientBuffer(layout.View(flat, static_cast<int>(i)));
+  }
+}
+
+}  // namespace lockstep::nn

@@ -1,0 +1,42 @@
+#include "engine/optim/adam.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "engine/check.h"
+#include "engine/kernels/optimizer_update.h"
+#include "engine/kernels/transcendental.h"
+
+namespace lockstep::optim {
+
+Adam::Adam(const AdamOptions& options)
+    : options_(options), state_names_({"first_moment", "second_moment"}) {}
+
+void Adam::Update(uint64_t step, double batch_size, double learning_rate_factor,
+                  absl::Span<const float> gradient_sum, absl::Span<const float> parameter,
+                  absl::Span<const absl::Span<float>> state,
+                  absl::Span<float> new_parameter) const {
+  LOCKSTEP_CHECK_EQ(static_cast<int>(state.size()), state_count());
+  const double correction1 = 1.0 - kernels::PowerOfWhole(options_.beta1, step + 1);
+  const double correction2 = 1.0 - kernels::PowerOfWhole(options_.beta2, step + 1);
+  const double learning_rate = options_.learning_rate * learning_rate_factor;
+  kernels::AdamStep scalars;
+  scalars.batch_size = static_cast<float>(batch_size);
+  scalars.beta1 = static_cast<float>(options_.beta1);
+  scalars.one_minus_beta1 = static_cast<float>(1.0 - options_.beta1);
+  scalars.beta2 = static_cast<float>(options_.beta2);
+  scalars.one_minus_beta2 = static_cast<float>(1.0 - options_.beta2);
+  scalars.step_size = static_cast<float>(learning_rate / correction1);
+  scalars.bias_correction2_root = static_cast<float>(std::sqrt(correction2));
+  scalars.epsilon = static_cast<float>(options_.epsilon);
+  scalars.weight_decay = static_cast<float>(options_.weight_decay);
+  kernels::AdamUpdate(scalars, gradient_sum, parameter, state[0], state[1], new_parameter);
+}
+
+std::string Adam::Describe() const {
+  return absl::StrCat("Adam(learning_rate=", options_.learning_rate, ", beta1=", options_.beta1,
+                      ", beta2=", options_.beta2, ", epsilon=", options_.epsilon,
+                      ", weight_decay=", options_.weight_decay, ")");
+}
+
+}  // namespace lockstep::optim

@@ -1,0 +1,135 @@
+// All jobs and workers of a server: the queue, who works for whom, what is
+// written to disk. Each running job has a JobRunner, which does the training.
+//
+// Locks are taken in the order: manager, runner, link.
+#ifndef LOCKSTEP_SERVER_JOB_MANAGER_H_
+#define LOCKSTEP_SERVER_JOB_MANAGER_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "lockstep/v1/job_service.pb.h"
+#include "lockstep/v1/worker_service.pb.h"
+#include "server/background_queue.h"
+#include "server/job_runner.h"
+#include "server/storage/job_store.h"
+#include "server/worker_registry.h"
+
+namespace lockstep::server {
+
+// Threads: any.
+class JobManager : public JobRunnerHost {
+ public:
+  struct Options {
+    std::string state_dir;
+    // A worker not heard from for this long is given up.
+    absl::Duration lease = absl::Seconds(5);
+    std::function<absl::Time()> now = absl::Now;
+    // How a user starts a worker for this server, for messages.
+    std::string worker_command = "lockstep-worker --server HOST:PORT";
+  };
+
+  // Opens the state folder and queues again the jobs that had not ended.
+  // Errors: as JobStore::Open.
+  static absl::StatusOr<std::unique_ptr<JobManager>> Open(Options options);
+  ~JobManager() override;
+
+  // ---- for clients (JobService's comments say what they return)
+  absl::StatusOr<v1::Job> Submit(v1::JobSpec spec, const std::string& init_from_data);
+  absl::StatusOr<v1::Job> Get(const std::string& job_id);
+  absl::StatusOr<std::vector<v1::Job>> List();
+  // Waits until the job has stopped, at most until `deadline`.
+  absl::StatusOr<v1::Job> Cancel(const std::string& job_id, absl::Time deadline);
+  absl::StatusOr<v1::Job> Resume(const std::string& job_id);
+  absl::StatusOr<std::string> ModelBytes(const std::string& job_id);
+  std::vector<v1::Worker> Workers();
+  // Returns after some job's state has changed, or after `timeout`.
+  void WaitForChange(absl::Duration timeout);
+
+  // ---- for workers' streams
+  // Returns the worker's unique name. Errors: as WorkerRegistry::Add.
+  absl::StatusOr<std::string> ConnectWorker(const v1::Register& self,
+                                            std::shared_ptr<WorkerLink> link);
+  // `values`: the payload of a gradient chunk. Any error: close the stream.
+  absl::Status OnWorkerMessage(const std::string& name, const v1::WorkerMessage& message,
+                               Tensor values);
+  // The stream has ended. OK to call for an unknown worker.
+  void DisconnectWorker(const std::string& name);
+  // Gives up workers whose lease has lapsed. Call it a few times per lease.
+  void CheckLeases();
+
+  // Stops all jobs after their present step, so that a server started later
+  // on the same state folder goes on with them; waits at most `timeout`.
+  void Shutdown(absl::Duration timeout);
+
+  absl::Duration lease() const { return options_.lease; }
+
+  // ---- JobRunnerHost
+  void OnRunning(const std::string& job_id, const std::string& reason) override;
+  void OnEpoch(const std::string& job_id, const v1::EpochMetrics& metrics) override;
+  void OnCheckpoint(const std::string& job_id, Checkpoint checkpoint) override;
+  void OnEnded(const std::string& job_id, v1::JobState state, const std::string& reason,
+               std::optional<Checkpoint> checkpoint) override;
+
+ private:
+  // A job that is queued or running.
+  struct ActiveJob {
+    v1::JobSpec spec;
+    v1::JobState state = v1::QUEUED;
+    std::string reason;
+    std::shared_ptr<JobRunner> runner;  // null until it first gets workers
+    bool activating = false;
+    // Asked to stop before it had a runner.
+    bool cancel_requested = false;
+    std::map<std::string, std::string> refusals;  // by worker's name
+  };
+
+  JobManager(Options options, std::unique_ptr<JobStore> store);
+
+  void AddActive(const std::string& job_id, const v1::JobSpec& spec)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Gives idle workers to jobs; builds runners for jobs that get their first.
+  void Reschedule() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::string QueueReason(const ActiveJob& job) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnJobError(const std::string& name, const v1::JobError& error);
+  std::shared_ptr<JobRunner> RunnerOf(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // ---- on the background thread
+  void Activate(const std::string& job_id);
+  absl::StatusOr<std::shared_ptr<JobRunner>> MakeRunner(const std::string& job_id,
+                                                        const v1::JobSpec& spec);
+  void WritePendingCheckpoint(const std::string& job_id);
+  void FinishJob(const std::string& job_id, v1::JobState state, std::string reason,
+                 const std::optional<Checkpoint>& checkpoint);
+  void Report(const std::string& job_id, const absl::Status& status);
+
+  const Options options_;
+  const std::unique_ptr<JobStore> store_;
+
+  absl::Mutex mutex_;
+  // By number: in order of submission.
+  std::map<int64_t, ActiveJob> active_ ABSL_GUARDED_BY(mutex_);
+  WorkerRegistry registry_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;
+
+  // The newest checkpoint of each job that is not written yet. Its own lock:
+  // runners add to it under theirs.
+  absl::Mutex pending_mutex_;
+  std::map<std::string, Checkpoint> pending_checkpoints_ ABSL_GUARDED_BY(pending_mutex_);
+
+  BackgroundQueue background_;  // last: its tasks use the others
+};
+
+}  // namespace lockstep::server
+
+#endif  // LOCKSTEP_SERVER_JOB_MANAGER_H_

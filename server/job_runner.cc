@@ -1,0 +1,517 @@
+#include "server/job_runner.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "engine/model/build_model.h"
+#include "server/shard_assignment.h"
+
+namespace lockstep::server {
+namespace {
+
+// Metadata of a checkpoint in the middle of an epoch: what the epoch's mean
+// loss is made of so far. Numbers are written so that they read back exactly.
+constexpr char kEpochLossSum[] = "epoch_loss_sum";
+constexpr char kEpochExamples[] = "epoch_examples";
+constexpr char kEpochSeconds[] = "epoch_seconds";
+constexpr char kTrainingSeconds[] = "training_seconds";
+constexpr char kTrainingLoss[] = "training_loss";
+
+std::string ExactText(double value) { return absl::StrFormat("%.17g", value); }
+
+// 0 where the key is missing or no number.
+double NumberOf(const std::map<std::string, std::string>& metadata, const char* key) {
+  double value = 0;
+  const auto found = metadata.find(key);
+  if (found == metadata.end() || !absl::SimpleAtod(found->second, &value)) return 0;
+  return value;
+}
+
+Shape ExampleShape(const v1::JobSpec& spec) {
+  const auto& extents = spec.data_summary().example_shape();
+  return Shape(std::vector<int64_t>(extents.begin(), extents.end()));
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<JobRunner>> JobRunner::Create(Options options) {
+  const v1::JobSpec& spec = options.spec;
+  auto model = BuildModel(spec, ExampleShape(spec));
+  if (!model.ok()) return model.status();
+  auto optimizer = MakeOptimizer(spec.optimizer());
+  if (!optimizer.ok()) return optimizer.status();
+  const auto schedule = MakeSchedule(spec.learning_rate_schedule());
+  if (!schedule.ok()) return schedule.status();
+  nn::ParameterLayout layout = nn::ParameterLayout::Of(**model);
+  if (layout.total_elements() == 0) {
+    return absl::InvalidArgumentError("model: got no parameters, want a layer that has some");
+  }
+  Tensor parameters = nn::CopyParameters(**model, layout);
+  auto store = std::make_unique<ParameterStore>(std::move(layout), *std::move(optimizer),
+                                                std::move(parameters));
+  const std::optional<Checkpoint> checkpoint = std::move(options.checkpoint);
+  const auto initial = std::move(options.initial_parameters);
+  std::shared_ptr<JobRunner> runner(
+      new JobRunner(std::move(options), std::move(store), *schedule));
+  absl::MutexLock lock(&runner->mutex_);
+  absl::Status status;
+  if (checkpoint.has_value()) {
+    status = runner->Restore(*checkpoint);
+  } else if (initial.has_value()) {
+    status = runner->store_->LoadParameters(*initial);
+  }
+  if (!status.ok()) return status;
+  return runner;
+}
+
+JobRunner::JobRunner(Options options, std::unique_ptr<ParameterStore> store,
+                     optim::Schedule schedule)
+    : job_id_(std::move(options.job_id)),
+      spec_(std::move(options.spec)),
+      plan_(JobPlan::For(spec_)),
+      now_(std::move(options.now)),
+      host_(options.host),
+      schedule_(schedule),
+      store_(std::move(store)),
+      waiting_since_(now_()),
+      epochs_(std::move(options.epochs)) {}
+
+absl::Status JobRunner::Restore(const Checkpoint& checkpoint) {
+  if (checkpoint.step > plan_.total_steps) {
+    return absl::InvalidArgumentError(absl::StrCat("checkpoint: got step ", checkpoint.step,
+                                                   ", want at most ", plan_.total_steps));
+  }
+  if (auto status = store_->LoadParameters(checkpoint.parameters); !status.ok()) return status;
+  if (auto status = store_->LoadOptimizerState(checkpoint.optimizer_state); !status.ok()) {
+    return status;
+  }
+  step_ = checkpoint.step;
+  const auto& metadata = checkpoint.metadata;
+  epoch_loss_sum_ = NumberOf(metadata, kEpochLossSum);
+  epoch_examples_ = static_cast<uint64_t>(NumberOf(metadata, kEpochExamples));
+  epoch_seconds_ = NumberOf(metadata, kEpochSeconds);
+  training_seconds_ = NumberOf(metadata, kTrainingSeconds);
+  if (metadata.count(kTrainingLoss) > 0) training_loss_ = NumberOf(metadata, kTrainingLoss);
+  const bool measured =
+      std::any_of(epochs_.begin(), epochs_.end(),
+                  [this](const v1::EpochMetrics& epoch) { return epoch.step() == step_; });
+  if (plan_.EndsEpoch(step_) && plan_.validation_examples > 0 && !measured) kind_ = v1::EVALUATE;
+  return absl::OkStatus();
+}
+
+// ---- workers come and go
+
+void JobRunner::AddWorker(const std::string& name, std::shared_ptr<WorkerLink> link) {
+  absl::MutexLock lock(&mutex_);
+  v1::ServerMessage message;
+  message.mutable_prepare_job()->set_job_id(job_id_);
+  *message.mutable_prepare_job()->mutable_spec() = spec_;
+  message.mutable_prepare_job()->set_chunk_elements(kChunkElements);
+  link->Send(message);
+  participants_[name].link = std::move(link);
+}
+
+void JobRunner::RemoveWorker(const std::string& name) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = participants_.find(name);
+  if (found == participants_.end()) return;
+  for (const auto& entry : found->second.outstanding) freed_.push_back(entry.first);
+  participants_.erase(found);
+  if (ended_) return;
+  if (in_round_) {
+    HandOutFreedNodes();
+  } else {
+    Advance();
+  }
+}
+
+absl::Status JobRunner::OnJobReady(const std::string& name, const v1::JobReady& message) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = participants_.find(name);
+  if (found == participants_.end() || ended_) return absl::OkStatus();
+  if (message.training_examples() != plan_.training_examples ||
+      message.validation_examples() != plan_.validation_examples) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "job_ready: got ", message.training_examples(), " training and ",
+        message.validation_examples(), " validation examples, want ", plan_.training_examples,
+        " and ", plan_.validation_examples));
+  }
+  found->second.ready = true;
+  refusals_.erase(name);
+  if (in_round_) {
+    HandOutFreedNodes();
+  } else {
+    Advance();
+  }
+  return absl::OkStatus();
+}
+
+void JobRunner::NoteRefusal(const std::string& name, const std::string& message) {
+  absl::MutexLock lock(&mutex_);
+  refusals_[name] = message;
+}
+
+std::vector<std::string> JobRunner::ReadyWorkers() const {
+  std::vector<std::string> names;
+  for (const auto& entry : participants_) {
+    if (entry.second.ready) names.push_back(entry.first);
+  }
+  return names;
+}
+
+// ---- rounds
+
+uint64_t JobRunner::RoundExamples() const {
+  return kind_ == v1::TRAIN ? plan_.Place(step_).examples : plan_.validation_examples;
+}
+
+void JobRunner::Advance() {
+  if (ended_ || in_round_) return;
+  if (stop_.has_value()) {
+    End(stop_->first, stop_->second, /*with_checkpoint=*/true);
+    return;
+  }
+  if (kind_ == v1::TRAIN && step_ >= plan_.total_steps) {
+    End(v1::SUCCEEDED, "", /*with_checkpoint=*/true);
+    return;
+  }
+  const bool enough = ReadyWorkers().size() >= spec_.workers().min();
+  SetWaiting(!enough);
+  if (enough) StartRound();
+}
+
+void JobRunner::SetWaiting(bool waiting) {
+  if (waiting == waiting_ && (waiting || announced_)) return;
+  if (waiting && !waiting_) waiting_since_ = now_();
+  waiting_ = waiting;
+  // Before the first round the job is still queued: its owner says why.
+  if (waiting && !announced_) return;
+  announced_ = true;
+  host_->OnRunning(job_id_, waiting ? WaitingReason() : "");
+}
+
+void JobRunner::StartRound() {
+  ++round_;
+  in_round_ = true;
+  round_started_ = now_();
+  freed_.clear();
+  chunks_done_ = 0;
+  correct_ = 0;
+  losses_ = std::make_unique<LossTree>(plan_.shards);
+  if (kind_ == v1::TRAIN) {
+    store_->BeginStep();
+    aggregation_ = std::make_shared<StepAggregation>(
+        store_.get(), plan_.shards, step_, static_cast<double>(RoundExamples()),
+        schedule_.Factor(step_, plan_.total_steps, plan_.steps_per_epoch));
+  }
+  for (auto& entry : participants_) {
+    entry.second.follows = false;
+    entry.second.outstanding.clear();
+    entry.second.first_shard = entry.second.end_shard = 0;
+  }
+  const std::vector<std::string> names = ReadyWorkers();
+  HandOut(names, AssignShards(plan_.shards, static_cast<int>(names.size())));
+}
+
+void JobRunner::HandOut(const std::vector<std::string>& names,
+                        const std::vector<std::vector<ShardNode>>& nodes) {
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (nodes[i].empty()) continue;
+    Participant& participant = participants_[names[i]];
+    if (participant.version != step_) SendCurrentParameters(participant);
+    participant.follows |= chunks_done_ == 0;
+    v1::ServerMessage message;
+    v1::Round& round = *message.mutable_round();
+    round.set_job_id(job_id_);
+    round.set_round(round_);
+    round.set_kind(kind_);
+    round.set_step(step_);
+    if (participant.outstanding.empty()) participant.first_shard = nodes[i].front().first;
+    for (const ShardNode& node : nodes[i]) {
+      v1::ShardRange& range = *round.add_nodes();
+      range.set_first_shard(node.first);
+      range.set_end_shard(node.end);
+      Outstanding& outstanding = participant.outstanding[node];
+      outstanding.missing = kind_ == v1::TRAIN ? store_->chunk_count() : 0;
+      outstanding.chunks.assign(outstanding.missing, false);
+      participant.end_shard = node.end;
+    }
+    participant.link->Send(message);
+  }
+}
+
+void JobRunner::HandOutFreedNodes() {
+  if (freed_.empty()) return;
+  if (stop_.has_value() && ReadyWorkers().empty()) {
+    // The step will not be finished; nothing of it is kept unless untouched.
+    End(stop_->first, stop_->second, /*with_checkpoint=*/chunks_done_ == 0);
+    return;
+  }
+  const std::vector<std::string> names = ReadyWorkers();
+  const bool enough = names.size() >= spec_.workers().min();
+  SetWaiting(!enough);
+  if (!enough) return;
+  const std::vector<ShardNode> freed = std::exchange(freed_, {});
+  HandOut(names, AssignFreedNodes(plan_.shards, freed, static_cast<int>(names.size())));
+}
+
+void JobRunner::SendCurrentParameters(Participant& participant) {
+  for (int chunk = 0; chunk < store_->chunk_count(); ++chunk) {
+    v1::ServerMessage message;
+    message.mutable_parameter_chunk()->set_job_id(job_id_);
+    message.mutable_parameter_chunk()->set_version(step_);
+    message.mutable_parameter_chunk()->set_chunk(chunk);
+    participant.link->Send(message, store_->CurrentChunk(chunk));
+  }
+  participant.version = step_;
+}
+
+void JobRunner::PublishChunk(int chunk) {
+  v1::ServerMessage message;
+  message.mutable_parameter_chunk()->set_job_id(job_id_);
+  message.mutable_parameter_chunk()->set_version(step_ + 1);
+  message.mutable_parameter_chunk()->set_chunk(chunk);
+  const Tensor values = store_->NextChunk(chunk);
+  for (auto& entry : participants_) {
+    if (entry.second.follows) entry.second.link->Send(message, values);
+  }
+}
+
+// ---- what workers answer
+
+absl::Status JobRunner::OnGradientChunk(const std::string& name,
+                                        const v1::GradientChunk& message, Tensor values) {
+  const ShardNode node{static_cast<int>(message.first_shard()),
+                       static_cast<int>(message.end_shard())};
+  std::shared_ptr<StepAggregation> aggregation;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (ended_ || !in_round_ || kind_ != v1::TRAIN || message.step() != step_) {
+      return absl::OkStatus();
+    }
+    const auto found = participants_.find(name);
+    if (found == participants_.end()) return absl::OkStatus();
+    const auto outstanding = found->second.outstanding.find(node);
+    if (outstanding == found->second.outstanding.end()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("gradient_chunk: got shards [", node.first, ", ", node.end,
+                       "), want a node that was handed out"));
+    }
+    if (message.chunk() >= static_cast<uint32_t>(store_->chunk_count()) ||
+        values.element_count() != store_->ChunkElements(message.chunk())) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "gradient_chunk: got chunk ", message.chunk(), " with ", values.element_count(),
+          " elements, want one of ", store_->chunk_count(), " chunks, whole"));
+    }
+    if (outstanding->second.chunks[message.chunk()]) return absl::OkStatus();
+    outstanding->second.chunks[message.chunk()] = true;
+    --outstanding->second.missing;
+    aggregation = aggregation_;
+  }
+  if (!aggregation->Add(message.chunk(), node, std::move(values))) return absl::OkStatus();
+  absl::MutexLock lock(&mutex_);
+  if (ended_ || aggregation != aggregation_) return absl::OkStatus();
+  PublishChunk(message.chunk());
+  ++chunks_done_;
+  FinishRoundIfDone();
+  return absl::OkStatus();
+}
+
+absl::Status JobRunner::OnNodeResult(const std::string& name, const v1::NodeResult& message) {
+  absl::MutexLock lock(&mutex_);
+  if (ended_ || !in_round_ || message.round() != round_) return absl::OkStatus();
+  const auto found = participants_.find(name);
+  if (found == participants_.end()) return absl::OkStatus();
+  const ShardNode node{static_cast<int>(message.first_shard()),
+                       static_cast<int>(message.end_shard())};
+  const auto outstanding = found->second.outstanding.find(node);
+  if (outstanding == found->second.outstanding.end() || outstanding->second.missing > 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("node_result: got shards [", node.first, ", ", node.end,
+                     "), want a node that was handed out and whose chunks have all been sent"));
+  }
+  const int64_t examples = RoundExamples();
+  const int64_t want = ShardBegin(node.end, plan_.shards, examples) -
+                       ShardBegin(node.first, plan_.shards, examples);
+  if (message.examples() != static_cast<uint64_t>(want) || message.correct() > message.examples()) {
+    return absl::InvalidArgumentError(absl::StrCat("node_result: got ", message.examples(),
+                                                   " examples, want ", want));
+  }
+  found->second.outstanding.erase(outstanding);
+  if (losses_->Add(node, message.loss_sum()) != ReductionResult::kDuplicate) {
+    correct_ += message.correct();
+  }
+  FinishRoundIfDone();
+  return absl::OkStatus();
+}
+
+void JobRunner::FinishRoundIfDone() {
+  if (!in_round_ || !losses_->complete()) return;
+  if (kind_ == v1::TRAIN) {
+    if (chunks_done_ == store_->chunk_count()) CommitStep();
+    return;
+  }
+  in_round_ = false;
+  kind_ = v1::TRAIN;
+  EndEpoch(losses_->root());
+}
+
+void JobRunner::CommitStep() {
+  const uint64_t examples = RoundExamples();
+  in_round_ = false;
+  aggregation_ = nullptr;
+  const double loss_sum = losses_->root();
+  training_loss_ = loss_sum / static_cast<double>(examples);
+  if (!std::isfinite(loss_sum)) {
+    End(v1::FAILED,
+        absl::StrCat("training loss is ", ExactText(*training_loss_), " at step ", step_,
+                     ", want a finite number (a smaller learning rate may help)"),
+        /*with_checkpoint=*/false);
+    return;
+  }
+  store_->CommitStep();
+  ++step_;
+  for (auto& entry : participants_) {
+    if (entry.second.follows) entry.second.version = step_;
+  }
+  const absl::Time now = now_();
+  const absl::Duration duration = now - round_started_;
+  throughput_.Add(now, duration, examples);
+  training_seconds_ += absl::ToDoubleSeconds(duration);
+  epoch_seconds_ += absl::ToDoubleSeconds(duration);
+  epoch_loss_sum_ += loss_sum;
+  epoch_examples_ += examples;
+  if (plan_.EndsEpoch(step_)) {
+    if (plan_.validation_examples > 0) {
+      kind_ = v1::EVALUATE;
+      Advance();
+    } else {
+      EndEpoch(std::nullopt);
+    }
+    return;
+  }
+  const uint64_t interval = spec_.checkpoint().interval_steps();
+  if (interval > 0 && step_ % interval == 0) host_->OnCheckpoint(job_id_, Snapshot());
+  Advance();
+}
+
+void JobRunner::EndEpoch(std::optional<double> validation_loss_sum) {
+  v1::EpochMetrics metrics;
+  metrics.set_step(step_);
+  metrics.set_epoch((step_ + plan_.steps_per_epoch - 1) / plan_.steps_per_epoch);
+  const double examples = static_cast<double>(std::max<uint64_t>(epoch_examples_, 1));
+  metrics.set_training_loss(epoch_loss_sum_ / examples);
+  metrics.set_examples_per_second(epoch_seconds_ > 0 ? examples / epoch_seconds_ : 0);
+  if (validation_loss_sum.has_value()) {
+    const double count = static_cast<double>(plan_.validation_examples);
+    metrics.set_validation_loss(*validation_loss_sum / count);
+    if (spec_.loss().has_cross_entropy()) {
+      metrics.set_validation_accuracy(static_cast<double>(correct_) / count);
+    }
+  }
+  epochs_.push_back(metrics);
+  epoch_loss_sum_ = epoch_seconds_ = 0;
+  epoch_examples_ = 0;
+  host_->OnEpoch(job_id_, metrics);
+  // At the job's end, and before a stop, End keeps the state itself.
+  if (step_ < plan_.total_steps && !stop_.has_value()) host_->OnCheckpoint(job_id_, Snapshot());
+  Advance();
+}
+
+// ---- the end
+
+void JobRunner::Stop(v1::JobState state, const std::string& reason) {
+  absl::MutexLock lock(&mutex_);
+  if (ended_) return;
+  stop_ = {state, reason};
+  if (!in_round_) {
+    Advance();
+  } else if (!freed_.empty()) {
+    HandOutFreedNodes();
+  }
+}
+
+void JobRunner::Fail(const std::string& reason) {
+  absl::MutexLock lock(&mutex_);
+  if (!ended_) End(v1::FAILED, reason, /*with_checkpoint=*/false);
+}
+
+void JobRunner::End(v1::JobState state, const std::string& reason, bool with_checkpoint) {
+  ended_ = true;
+  in_round_ = false;
+  aggregation_ = nullptr;
+  std::optional<Checkpoint> checkpoint;
+  if (with_checkpoint) checkpoint = Snapshot();
+  host_->OnEnded(job_id_, state, reason, std::move(checkpoint));
+}
+
+Checkpoint JobRunner::Snapshot() const {
+  Checkpoint checkpoint;
+  checkpoint.step = step_;
+  checkpoint.parameters = store_->NamedParameters();
+  checkpoint.optimizer_state = store_->CopyOptimizerState();
+  checkpoint.metadata = {{kEpochLossSum, ExactText(epoch_loss_sum_)},
+                         {kEpochExamples, absl::StrCat(epoch_examples_)},
+                         {kEpochSeconds, ExactText(epoch_seconds_)},
+                         {kTrainingSeconds, ExactText(training_seconds_)}};
+  if (training_loss_.has_value()) checkpoint.metadata[kTrainingLoss] = ExactText(*training_loss_);
+  return checkpoint;
+}
+
+// ---- what people see
+
+std::string JobRunner::WaitingReason() const {
+  std::string reason =
+      absl::StrCat("waiting for workers: has ", ReadyWorkers().size(), ", needs ",
+                   spec_.workers().min(), ", since ",
+                   absl::FormatTime("%H:%M:%S UTC", waiting_since_, absl::UTCTimeZone()));
+  const size_t preparing = participants_.size() - ReadyWorkers().size();
+  if (preparing > 0) absl::StrAppend(&reason, "; ", preparing, " loading the data");
+  for (const auto& entry : refusals_) {
+    absl::StrAppend(&reason, "; ", entry.first, " cannot take part: ", entry.second);
+  }
+  return reason;
+}
+
+void JobRunner::FillProgress(v1::Job* job) const {
+  absl::MutexLock lock(&mutex_);
+  v1::Progress& progress = *job->mutable_progress();
+  progress.set_step(step_);
+  progress.set_total_steps(plan_.total_steps);
+  progress.set_epoch(step_ == plan_.total_steps ? plan_.total_epochs
+                                                : step_ / plan_.steps_per_epoch);
+  progress.set_total_epochs(plan_.total_epochs);
+  progress.set_training_examples(plan_.training_examples);
+  progress.set_validation_examples(plan_.validation_examples);
+  if (training_loss_.has_value()) progress.set_training_loss(*training_loss_);
+  progress.clear_epochs();
+  for (const v1::EpochMetrics& epoch : epochs_) *progress.add_epochs() = epoch;
+  if (!epochs_.empty() && epochs_.back().has_validation_loss()) {
+    progress.set_validation_loss(epochs_.back().validation_loss());
+  }
+  if (!epochs_.empty() && epochs_.back().has_validation_accuracy()) {
+    progress.set_validation_accuracy(epochs_.back().validation_accuracy());
+  }
+  const double pace = throughput_.ExamplesPerSecond();
+  progress.set_examples_per_second(pace);
+  progress.set_training_seconds(training_seconds_);
+  if (pace > 0) {
+    const double left = static_cast<double>(plan_.total_steps - step_) *
+                        static_cast<double>(plan_.batch_size);
+    progress.set_eta_seconds(left / pace);
+  }
+  job->clear_workers();
+  for (const auto& entry : participants_) {
+    v1::JobWorker& worker = *job->add_workers();
+    worker.set_name(entry.first);
+    worker.set_first_shard(entry.second.first_shard);
+    worker.set_end_shard(entry.second.end_shard);
+  }
+  if (!ended_ && waiting_) job->set_state_reason(WaitingReason());
+}
+
+}  // namespace lockstep::server

@@ -1,0 +1,188 @@
+// Runs one job: opens rounds, hands out shards, takes in gradients and losses,
+// commits steps. Every decision of a job's life is made here, with no network,
+// disk, thread or clock of its own.
+//
+// A round is one training step or one pass over the validation examples:
+//   1. Every ready worker gets an even run of shards, as nodes of the tree,
+//      and, where it lacks them, the parameters.
+//   2. Each node's gradient arrives in chunks. A chunk whose tree is complete
+//      is put through the optimizer and sent to the workers at once.
+//   3. When all chunks and the losses are in, the step is committed.
+// A worker that is lost frees its nodes, which go to the others in the same
+// round; one that comes gets work at the next (or at once, where nobody is).
+#ifndef LOCKSTEP_SERVER_JOB_RUNNER_H_
+#define LOCKSTEP_SERVER_JOB_RUNNER_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "engine/model/job_plan.h"
+#include "engine/optim/schedule.h"
+#include "lockstep/v1/job_service.pb.h"
+#include "lockstep/v1/worker_service.pb.h"
+#include "server/parameter_store.h"
+#include "server/reduction_tree.h"
+#include "server/step_aggregation.h"
+#include "server/storage/checkpoint.h"
+#include "server/throughput.h"
+#include "server/worker_link.h"
+
+namespace lockstep::server {
+
+// What a runner tells its owner. Called with the runner's lock held: an
+// implementation queues and returns, and must not call the runner back.
+class JobRunnerHost {
+ public:
+  virtual ~JobRunnerHost() = default;
+  // The job's first round begins, or it waits again (`reason` not empty).
+  virtual void OnRunning(const std::string& job_id, const std::string& reason) = 0;
+  virtual void OnEpoch(const std::string& job_id, const v1::EpochMetrics& metrics) = 0;
+  // A state worth keeping; nothing in it changes any more.
+  virtual void OnCheckpoint(const std::string& job_id, Checkpoint checkpoint) = 0;
+  // The runner does nothing more. The checkpoint is absent where the last
+  // one is the best there is.
+  virtual void OnEnded(const std::string& job_id, v1::JobState state, const std::string& reason,
+                       std::optional<Checkpoint> checkpoint) = 0;
+};
+
+// Threads: any.
+class JobRunner {
+ public:
+  struct Options {
+    std::string job_id;
+    v1::JobSpec spec;  // valid, with defaults and data_summary
+    std::function<absl::Time()> now;
+    JobRunnerHost* host = nullptr;  // outlives the runner
+    // Where to begin: a checkpoint, else these parameters, else the seed's.
+    std::optional<Checkpoint> checkpoint;
+    std::optional<std::vector<data::NamedTensor>> initial_parameters;
+    // Measurements up to the checkpoint's step.
+    std::vector<v1::EpochMetrics> epochs;
+  };
+
+  // Errors: InvalidArgument: a model that cannot be built, or tensors that are
+  // not its own.
+  static absl::StatusOr<std::shared_ptr<JobRunner>> Create(Options options);
+
+  // Gives the runner a worker; it is asked to prepare the job.
+  void AddWorker(const std::string& name, std::shared_ptr<WorkerLink> link);
+  // Takes a worker away, dead or alive; its unfinished nodes are handed out again.
+  void RemoveWorker(const std::string& name);
+
+  // What workers answer. InvalidArgument: a message that no honest worker
+  // sends; the caller closes the worker's stream. Answers that come too late
+  // are dropped and OK.
+  absl::Status OnJobReady(const std::string& name, const v1::JobReady& message);
+  absl::Status OnGradientChunk(const std::string& name, const v1::GradientChunk& message,
+                               Tensor values);
+  absl::Status OnNodeResult(const std::string& name, const v1::NodeResult& message);
+
+  // Ends the job with `state` and `reason` after the present step, or at once
+  // where no step goes on. kQueued stands for "to be continued" (server stops).
+  void Stop(v1::JobState state, const std::string& reason);
+  // Ends the job now, without a checkpoint.
+  void Fail(const std::string& reason);
+
+  // A worker that cannot take part, for the reason that `status` shows.
+  void NoteRefusal(const std::string& name, const std::string& message);
+
+  // Fills progress, workers and, while it waits, state_reason.
+  void FillProgress(v1::Job* job) const;
+
+ private:
+  // A node handed out, and which of its chunks have come.
+  struct Outstanding {
+    std::vector<bool> chunks;
+    int missing = 0;
+  };
+  struct Participant {
+    std::shared_ptr<WorkerLink> link;
+    bool ready = false;
+    // Version whose chunks it has all been sent.
+    std::optional<uint64_t> version;
+    // It is sent each chunk of the next version as soon as there is one.
+    bool follows = false;
+    std::map<ShardNode, Outstanding> outstanding;
+    int first_shard = 0;  // what it was given in this round, for people
+    int end_shard = 0;
+  };
+  struct AddDoubles {
+    void operator()(double& into, double&& other) const { into += other; }
+  };
+  using LossTree = ReductionTree<double, AddDoubles>;
+
+  JobRunner(Options options, std::unique_ptr<ParameterStore> store, optim::Schedule schedule);
+
+  absl::Status Restore(const Checkpoint& checkpoint) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Begins the next round, if there is one, and workers for it.
+  void Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void StartRound() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void HandOut(const std::vector<std::string>& names,
+               const std::vector<std::vector<ShardNode>>& nodes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void HandOutFreedNodes() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SendCurrentParameters(Participant& participant) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PublishChunk(int chunk) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FinishRoundIfDone() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CommitStep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EndEpoch(std::optional<double> validation_loss_sum) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void End(v1::JobState state, const std::string& reason, bool with_checkpoint)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Checkpoint Snapshot() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::vector<std::string> ReadyWorkers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SetWaiting(bool waiting) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::string WaitingReason() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  uint64_t RoundExamples() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const std::string job_id_;
+  const v1::JobSpec spec_;
+  const JobPlan plan_;
+  const std::function<absl::Time()> now_;
+  JobRunnerHost* const host_;
+  const optim::Schedule schedule_;
+  // Its chunks are computed without mutex_, under the aggregation's own locks.
+  const std::unique_ptr<ParameterStore> store_;
+
+  mutable absl::Mutex mutex_;
+  std::map<std::string, Participant> participants_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::string> refusals_ ABSL_GUARDED_BY(mutex_);
+  std::vector<ShardNode> freed_ ABSL_GUARDED_BY(mutex_);  // of this round, nobody's
+
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  bool waiting_ ABSL_GUARDED_BY(mutex_) = true;
+  bool announced_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Time waiting_since_ ABSL_GUARDED_BY(mutex_);
+  std::optional<std::pair<v1::JobState, std::string>> stop_ ABSL_GUARDED_BY(mutex_);
+
+  uint64_t step_ ABSL_GUARDED_BY(mutex_) = 0;  // committed steps
+  uint64_t round_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool in_round_ ABSL_GUARDED_BY(mutex_) = false;
+  v1::RoundKind kind_ ABSL_GUARDED_BY(mutex_) = v1::TRAIN;  // of this or the next round
+  std::shared_ptr<StepAggregation> aggregation_ ABSL_GUARDED_BY(mutex_);
+  int chunks_done_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::unique_ptr<LossTree> losses_ ABSL_GUARDED_BY(mutex_);
+  uint64_t correct_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Time round_started_ ABSL_GUARDED_BY(mutex_);
+
+  std::optional<double> training_loss_ ABSL_GUARDED_BY(mutex_);
+  double epoch_loss_sum_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t epoch_examples_ ABSL_GUARDED_BY(mutex_) = 0;
+  double epoch_seconds_ ABSL_GUARDED_BY(mutex_) = 0;
+  double training_seconds_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<v1::EpochMetrics> epochs_ ABSL_GUARDED_BY(mutex_);
+  Throughput throughput_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace lockstep::server
+
+#endif  // LOCKSTEP_SERVER_JOB_RUNNER_H_

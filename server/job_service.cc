@@ -1,0 +1,115 @@
+#include "server/job_service.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "proto/codec/status_codec.h"
+
+namespace lockstep::server {
+namespace {
+
+// Greatest init_from file: what protobuf and safetensors headers can still
+// carry comfortably, and less than a small machine's memory.
+constexpr size_t kMaximumInitialBytes = size_t{4} << 30;
+constexpr size_t kPieceBytes = 1 << 20;
+
+bool IsFinal(v1::JobState state) {
+  return state == v1::SUCCEEDED || state == v1::FAILED || state == v1::CANCELLED;
+}
+
+// Converts, filling the response where there is one.
+grpc::Status Answer(absl::StatusOr<v1::Job> job, v1::Job* response) {
+  if (!job.ok()) return ToGrpcStatus(job.status());
+  *response = *std::move(job);
+  return grpc::Status::OK;
+}
+
+absl::Time DeadlineOf(const grpc::ServerContext& context) {
+  return std::min(absl::FromChrono(context.deadline()), absl::Now() + absl::Hours(1));
+}
+
+}  // namespace
+
+grpc::Status JobServiceImpl::SubmitJob(grpc::ServerContext*,
+                                       grpc::ServerReader<v1::SubmitJobRequest>* reader,
+                                       v1::Job* response) {
+  v1::SubmitJobRequest request;
+  if (!reader->Read(&request) || !request.has_spec()) {
+    return ToGrpcStatus(absl::InvalidArgumentError("spec: got none in the first message"));
+  }
+  v1::JobSpec spec = request.spec();
+  std::string initial = request.init_from_data();
+  while (reader->Read(&request)) {
+    initial += request.init_from_data();
+    if (initial.size() > kMaximumInitialBytes) {
+      return ToGrpcStatus(absl::InvalidArgumentError(
+          absl::StrCat("init_from_data: got more than ", kMaximumInitialBytes, " bytes")));
+    }
+  }
+  return Answer(manager_->Submit(std::move(spec), initial), response);
+}
+
+grpc::Status JobServiceImpl::GetJob(grpc::ServerContext*, const v1::GetJobRequest* request,
+                                    v1::Job* response) {
+  return Answer(manager_->Get(request->job_id()), response);
+}
+
+grpc::Status JobServiceImpl::ListJobs(grpc::ServerContext*, const v1::ListJobsRequest*,
+                                      v1::ListJobsResponse* response) {
+  auto jobs = manager_->List();
+  if (!jobs.ok()) return ToGrpcStatus(jobs.status());
+  for (v1::Job& job : *jobs) *response->add_jobs() = std::move(job);
+  return grpc::Status::OK;
+}
+
+grpc::Status JobServiceImpl::WatchJob(grpc::ServerContext* context,
+                                      const v1::WatchJobRequest* request,
+                                      grpc::ServerWriter<v1::Job>* writer) {
+  const uint32_t interval_ms = request->interval_ms() == 0 ? 200 : request->interval_ms();
+  const absl::Duration interval = absl::Milliseconds(std::min<uint32_t>(interval_ms, 60000));
+  std::string last;
+  while (!context->IsCancelled() && !stopping_) {
+    const auto job = manager_->Get(request->job_id());
+    if (!job.ok()) return ToGrpcStatus(job.status());
+    std::string bytes = job->SerializeAsString();
+    if (bytes != last) {
+      if (!writer->Write(*job)) break;
+      last = std::move(bytes);
+    }
+    if (IsFinal(job->state())) return grpc::Status::OK;
+    manager_->WaitForChange(interval);
+  }
+  return ToGrpcStatus(absl::UnavailableError("the server is stopping"));
+}
+
+grpc::Status JobServiceImpl::CancelJob(grpc::ServerContext* context,
+                                       const v1::CancelJobRequest* request, v1::Job* response) {
+  return Answer(manager_->Cancel(request->job_id(), DeadlineOf(*context)), response);
+}
+
+grpc::Status JobServiceImpl::ResumeJob(grpc::ServerContext*, const v1::ResumeJobRequest* request,
+                                       v1::Job* response) {
+  return Answer(manager_->Resume(request->job_id()), response);
+}
+
+grpc::Status JobServiceImpl::ListWorkers(grpc::ServerContext*, const v1::ListWorkersRequest*,
+                                         v1::ListWorkersResponse* response) {
+  for (v1::Worker& worker : manager_->Workers()) *response->add_workers() = std::move(worker);
+  return grpc::Status::OK;
+}
+
+grpc::Status JobServiceImpl::PullModel(grpc::ServerContext*, const v1::PullModelRequest* request,
+                                       grpc::ServerWriter<v1::PullModelResponse>* writer) {
+  const auto bytes = manager_->ModelBytes(request->job_id());
+  if (!bytes.ok()) return ToGrpcStatus(bytes.status());
+  v1::PullModelResponse piece;
+  for (size_t at = 0; at < bytes->size(); at += kPieceBytes) {
+    piece.set_data(bytes->substr(at, kPieceBytes));
+    if (!writer->Write(piece)) break;
+  }
+  return grpc::Status::OK;
+}
+
+}  // namespace lockstep::server

@@ -1,0 +1,48 @@
+// gRPC's side of JobService: each method checks, calls the JobManager and
+// converts the status.
+#ifndef LOCKSTEP_SERVER_JOB_SERVICE_H_
+#define LOCKSTEP_SERVER_JOB_SERVICE_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <atomic>
+
+#include "lockstep/v1/job_service.grpc.pb.h"
+#include "server/job_manager.h"
+
+namespace lockstep::server {
+
+class JobServiceImpl : public v1::JobService::Service {
+ public:
+  // `manager` outlives the service.
+  explicit JobServiceImpl(JobManager* manager) : manager_(manager) {}
+
+  grpc::Status SubmitJob(grpc::ServerContext* context,
+                         grpc::ServerReader<v1::SubmitJobRequest>* reader,
+                         v1::Job* response) override;
+  grpc::Status GetJob(grpc::ServerContext* context, const v1::GetJobRequest* request,
+                      v1::Job* response) override;
+  grpc::Status ListJobs(grpc::ServerContext* context, const v1::ListJobsRequest* request,
+                        v1::ListJobsResponse* response) override;
+  grpc::Status WatchJob(grpc::ServerContext* context, const v1::WatchJobRequest* request,
+                        grpc::ServerWriter<v1::Job>* writer) override;
+  grpc::Status CancelJob(grpc::ServerContext* context, const v1::CancelJobRequest* request,
+                         v1::Job* response) override;
+  grpc::Status ResumeJob(grpc::ServerContext* context, const v1::ResumeJobRequest* request,
+                         v1::Job* response) override;
+  grpc::Status ListWorkers(grpc::ServerContext* context, const v1::ListWorkersRequest* request,
+                           v1::ListWorkersResponse* response) override;
+  grpc::Status PullModel(grpc::ServerContext* context, const v1::PullModelRequest* request,
+                         grpc::ServerWriter<v1::PullModelResponse>* writer) override;
+
+  // Ends the watching streams, which would otherwise hold up a shutdown.
+  void Stop() { stopping_ = true; }
+
+ private:
+  JobManager* const manager_;
+  std::atomic<bool> stopping_{false};
+};
+
+}  // namespace lockstep::server
+
+#endif  // LOCKSTEP_SERVER_JOB_SERVICE_H_

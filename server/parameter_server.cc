@@ -1,0 +1,91 @@
+#include "server/parameter_server.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "server/job_manager.h"
+#include "server/job_service.h"
+#include "server/worker_service.h"
+
+namespace lockstep::server {
+
+absl::Status ParameterServer::Options::Validate() const {
+  if (state_dir.empty()) {
+    return absl::InvalidArgumentError("--state-dir: got nothing, want a folder");
+  }
+  if (!absl::StartsWith(listen, "unix:") && !absl::StrContains(listen, ':')) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--listen: got '", listen, "', want HOST:PORT or unix:/path"));
+  }
+  if (lease < absl::Milliseconds(100) || lease > absl::Hours(1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--lease: got ", absl::FormatDuration(lease), ", want 100ms to 1h"));
+  }
+  return absl::OkStatus();
+}
+
+ParameterServer::ParameterServer(Options options) : options_(std::move(options)) {}
+
+absl::StatusOr<std::unique_ptr<ParameterServer>> ParameterServer::Start(Options options) {
+  if (auto status = options.Validate(); !status.ok()) return status;
+  std::unique_ptr<ParameterServer> server(new ParameterServer(std::move(options)));
+  JobManager::Options manager_options;
+  manager_options.state_dir = server->options_.state_dir;
+  manager_options.lease = server->options_.lease;
+  manager_options.worker_command =
+      absl::StrCat("lockstep-worker --server ", server->options_.listen);
+  auto manager = JobManager::Open(std::move(manager_options));
+  if (!manager.ok()) return manager.status();
+  server->manager_ = *std::move(manager);
+  server->job_service_ = std::make_unique<JobServiceImpl>(server->manager_.get());
+  server->worker_service_ = std::make_unique<WorkerServiceImpl>(server->manager_.get());
+
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(server->options_.listen, grpc::InsecureServerCredentials(), &port);
+  // Two servers on one port would share out its connections by chance.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.SetMaxReceiveMessageSize(8 << 20);
+  builder.RegisterService(server->job_service_.get());
+  builder.RegisterService(server->worker_service_.get());
+  server->grpc_server_ = builder.BuildAndStart();
+  if (server->grpc_server_ == nullptr || port == 0) {
+    return absl::UnavailableError(
+        absl::StrCat("--listen: cannot listen on ", server->options_.listen,
+                     " (in use, or not an address of this machine)"));
+  }
+  server->address_ = server->options_.listen;
+  if (!absl::StartsWith(server->address_, "unix:")) {
+    server->address_ = absl::StrCat(
+        server->address_.substr(0, server->address_.rfind(':')), ":", port);
+  }
+  server->lease_thread_ = std::thread([raw = server.get()] { raw->WatchLeases(); });
+  return server;
+}
+
+void ParameterServer::WatchLeases() {
+  while (!stopped_.WaitForNotificationWithTimeout(options_.lease / 4)) manager_->CheckLeases();
+}
+
+void ParameterServer::Shutdown(absl::Duration timeout) {
+  if (stopped_.HasBeenNotified()) return;
+  stopped_.Notify();
+  if (lease_thread_.joinable()) lease_thread_.join();
+  manager_->Shutdown(timeout);
+  job_service_->Stop();
+  if (grpc_server_ != nullptr) {
+    grpc_server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
+    grpc_server_->Wait();
+  }
+}
+
+ParameterServer::~ParameterServer() { Shutdown(); }
+
+}  // namespace lockstep::server

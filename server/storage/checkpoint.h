@@ -1,0 +1,107 @@
+// A job's state between two steps on disk, one safetensors file each:
+//
+//   STATE_DIR/checkpoints/<job>/<step, 12 digits>.safetensors
+//
+//   parameters        by their names ("0.weight"), as torch.nn has them
+//   optimizer state   "optimizer.<state>.<parameter>" ("optimizer.momentum.0.weight")
+//   __metadata__      format_version "1", job, step, model_sha256, and what the
+//                     caller adds ("optimizer")
+//
+// The same checkpoint always gives the same bytes. A file is written under a
+// temporary name, synced and renamed, then its row is added: a row stands only
+// for a whole file. What the files say is checked against their rows' hashes.
+// Errors beside those named: as JobStore's; RESOURCE_EXHAUSTED also for files.
+#ifndef LOCKSTEP_SERVER_STORAGE_CHECKPOINT_H_
+#define LOCKSTEP_SERVER_STORAGE_CHECKPOINT_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "engine/data/safetensors.h"
+#include "server/storage/job_store.h"
+
+namespace lockstep::server {
+
+// How many checkpoints of a job are kept: the newest, and one to fall back on.
+// More cost disk only.
+inline constexpr int kDefaultKeptCheckpoints = 2;
+
+struct Checkpoint {
+  // Committed steps.
+  uint64_t step = 0;
+  // No name may begin with "optimizer.".
+  std::vector<data::NamedTensor> parameters;
+  // Named "<state>.<parameter>"; the file adds the prefix "optimizer.".
+  std::vector<data::NamedTensor> optimizer_state;
+  // Text to keep with it, e.g. {"optimizer", "sgd"}. When read: all of the
+  // file's metadata. The keys in the file comment are the writer's own; other
+  // values under them are written over.
+  std::map<std::string, std::string> metadata;
+};
+
+struct WrittenCheckpoint {
+  std::string file_name;
+  std::string file_sha256;
+  std::string model_sha256;
+};
+
+struct LoadedCheckpoint {
+  // Tensors in the file's order: look them up by name.
+  Checkpoint checkpoint;
+  CheckpointRecord record;
+  // One line for each newer checkpoint that was damaged or missing.
+  std::vector<std::string> messages;
+};
+
+// Writes the file, in place of one of the same step; adds no row.
+// `checkpoints_dir`: JobStore::checkpoints_dir(). INVALID_ARGUMENT: a name that
+// cannot be; then nothing was written. Threads: one per job at a time.
+absl::StatusOr<WrittenCheckpoint> WriteCheckpoint(const std::string& checkpoints_dir,
+                                                  const std::string& job_id,
+                                                  const Checkpoint& checkpoint);
+
+// WriteCheckpoint, then its row, then PruneCheckpoints(keep). Where the step's
+// checkpoint is there already, whole and of the same parameters, it is left as
+// it is and its row returned: a job's step determines its state.
+// Threads: one per job at a time. Blocks for as long as the disk takes.
+absl::StatusOr<CheckpointRecord> SaveCheckpoint(JobStore& store, const std::string& job_id,
+                                                const Checkpoint& checkpoint, absl::Time now,
+                                                int keep = kDefaultKeptCheckpoints);
+
+// Reads the checkpoint of one row. DATA_LOSS: the bytes are not those that were
+// written; NOT_FOUND: there is no file.
+absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& checkpoints_dir,
+                                          const std::string& job_id,
+                                          const CheckpointRecord& record);
+
+// The newest checkpoint whose file is whole. A damaged file is renamed to
+// "<name>.damaged"; its row, and that of a missing file, is dropped, with an
+// event "checkpoint_damaged" and a message. NOT_FOUND: none is left (the
+// message repeats the messages): the job starts at its beginning. A file that
+// cannot be read at all (permissions, I/O error) is an error, not damage.
+absl::StatusOr<LoadedCheckpoint> LoadNewestGoodCheckpoint(JobStore& store,
+                                                          const std::string& job_id,
+                                                          absl::Time now);
+
+// The bytes of a safetensors file with the parameters alone, for `lockstep
+// pull`. Metadata: producer "lockstep", job, step, model_sha256.
+absl::StatusOr<std::string> ExportModel(const std::string& job_id, const Checkpoint& checkpoint);
+
+// Removes all but the newest `keep` checkpoints, rows and files, and older
+// checkpoint files that have no row. Requires: keep >= 1. The final checkpoint
+// is the newest, so it always stays.
+absl::Status PruneCheckpoints(JobStore& store, const std::string& job_id,
+                              int keep = kDefaultKeptCheckpoints);
+
+// CHECKPOINTS_DIR/<job>; INVALID_ARGUMENT where that is no job id.
+absl::StatusOr<std::string> JobCheckpointDirectory(const std::string& checkpoints_dir,
+                                                   const std::string& job_id);
+
+}  // namespace lockstep::server
+
+#endif  // LOCKSTEP_SERVER_STORAGE_CHECKPOINT_H_

@@ -1,0 +1,360 @@
+#include "server/storage/job_store.h"
+
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "server/storage/job_schema.h"
+#include "server/storage/state_files.h"
+
+namespace lockstep::server {
+namespace {
+
+// How long to wait for another process that holds the database: a backup of a
+// database of this size is done within that.
+constexpr absl::Duration kBusyTimeout = absl::Seconds(5);
+
+std::string JobId(int64_t number) { return absl::StrCat("job-", number); }
+
+void SetTimestamp(int64_t microseconds, google::protobuf::Timestamp* timestamp) {
+  const absl::Time time = absl::FromUnixMicros(microseconds);
+  const int64_t seconds = absl::ToUnixSeconds(time);  // rounds down
+  timestamp->set_seconds(seconds);
+  timestamp->set_nanos(
+      static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds))));
+}
+
+bool IsFinal(v1::JobState state) {
+  return state == v1::SUCCEEDED || state == v1::FAILED || state == v1::CANCELLED;
+}
+
+template <typename Message>
+absl::Status ParseColumn(const Statement& row, int column, const std::string& what,
+                         Message* message) {
+  if (message->ParseFromString(row.Bytes(column))) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(what, " cannot be read: its bytes are damaged"));
+}
+
+}  // namespace
+
+absl::StatusOr<int64_t> ParseJobId(absl::string_view job_id) {
+  absl::string_view digits = job_id;
+  int64_t number = 0;
+  // Only the exact text that JobId gives: not "job-01", "job-+1" or "job- 1".
+  if (!absl::ConsumePrefix(&digits, "job-") || !absl::SimpleAtoi(digits, &number) || number < 1 ||
+      JobId(number) != job_id) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("job id, got \"", job_id.substr(0, 64), "\", want \"job-<number>\""));
+  }
+  return number;
+}
+
+JobStore::JobStore(std::string state_dir, std::unique_ptr<StateLock> lock,
+                   std::unique_ptr<Database> database)
+    : state_dir_(std::move(state_dir)), lock_(std::move(lock)), database_(std::move(database)) {}
+
+absl::StatusOr<std::unique_ptr<JobStore>> JobStore::Open(const std::string& state_dir) {
+  absl::StatusOr<std::unique_ptr<StateLock>> lock = StateLock::Acquire(state_dir);
+  if (!lock.ok()) return lock.status();
+  absl::StatusOr<std::unique_ptr<Database>> database =
+      Database::Open(state_dir + "/lockstep.db", kBusyTimeout);
+  if (!database.ok()) return database.status();
+  const absl::Status prepared = PrepareJobSchema(**database);
+  if (!prepared.ok()) return prepared;
+  auto store =
+      std::unique_ptr<JobStore>(new JobStore(state_dir, *std::move(lock), *std::move(database)));
+  const absl::Status cleaned = RemoveUnfinishedWrites(store->checkpoints_dir());
+  if (!cleaned.ok()) return cleaned;
+  return store;
+}
+
+absl::StatusOr<int64_t> JobStore::ReserveNumber() {
+  absl::StatusOr<Statement> next =
+      database_->Prepare("UPDATE last_job SET number = number + 1 RETURNING number");
+  if (!next.ok()) return next.status();
+  const absl::StatusOr<bool> row = next->Step();
+  if (!row.ok()) return row.status();
+  if (!*row) {
+    return absl::DataLossError(
+        absl::StrCat("database ", database_->path(), ": table last_job is empty"));
+  }
+  const int64_t number = next->Integer(0);
+  // A statement takes effect when it has been run to its end.
+  const absl::Status done = next->Run();
+  if (!done.ok()) return done;
+  return number;
+}
+
+absl::Status JobStore::InsertJob(int64_t number, const v1::JobSpec& spec, absl::Time now) {
+  absl::StatusOr<Statement> insert = database_->Prepare(
+      "INSERT INTO jobs (number, spec, state, reason, submitted_at) VALUES (?, ?, ?, '', ?)");
+  if (!insert.ok()) return insert.status();
+  return insert->BindInteger(number)
+      .BindBytes(spec.SerializeAsString())
+      .BindText(v1::JobState_Name(v1::QUEUED))
+      .BindInteger(absl::ToUnixMicros(now))
+      .Run();
+}
+
+absl::StatusOr<std::string> JobStore::CreateJob(const v1::JobSpec& spec, absl::Time now) {
+  absl::MutexLock lock(&mutex_);
+  absl::StatusOr<Transaction> transaction = Transaction::Begin(*database_);
+  if (!transaction.ok()) return transaction.status();
+  const absl::StatusOr<int64_t> number = ReserveNumber();
+  if (!number.ok()) return number.status();
+  const absl::Status inserted = InsertJob(*number, spec, now);
+  if (!inserted.ok()) return inserted;
+  const absl::Status committed = transaction->Commit();
+  if (!committed.ok()) return committed;
+  return JobId(*number);
+}
+
+absl::StatusOr<std::string> JobStore::ReserveJobId() {
+  absl::MutexLock lock(&mutex_);
+  const absl::StatusOr<int64_t> number = ReserveNumber();
+  if (!number.ok()) return number.status();
+  return JobId(*number);
+}
+
+absl::Status JobStore::CreateReservedJob(const std::string& job_id, const v1::JobSpec& spec,
+                                         absl::Time now) {
+  const absl::StatusOr<int64_t> number = ParseJobId(job_id);
+  if (!number.ok()) return number.status();
+  absl::MutexLock lock(&mutex_);
+  const absl::StatusOr<int64_t> last = database_->QueryInteger("SELECT number FROM last_job");
+  if (!last.ok()) return last.status();
+  if (*number > *last) {
+    return absl::InvalidArgumentError(absl::StrCat("id ", job_id, " has not been reserved"));
+  }
+  const absl::Status existing = ExistingNumber(job_id).status();
+  if (existing.ok()) return absl::AlreadyExistsError(absl::StrCat("there is a ", job_id));
+  if (!absl::IsNotFound(existing)) return existing;
+  return InsertJob(*number, spec, now);
+}
+
+absl::StatusOr<int64_t> JobStore::ExistingNumber(const std::string& job_id) {
+  const absl::StatusOr<int64_t> number = ParseJobId(job_id);
+  const absl::Status unknown =
+      absl::NotFoundError(absl::StrCat("no job \"", job_id.substr(0, 64), "\""));
+  if (!number.ok()) return unknown;
+  absl::StatusOr<Statement> select = database_->Prepare("SELECT number FROM jobs WHERE number = ?");
+  if (!select.ok()) return select.status();
+  const absl::StatusOr<bool> row = select->BindInteger(*number).Step();
+  if (!row.ok()) return row.status();
+  return *row ? number : unknown;
+}
+
+absl::Status JobStore::UpdateState(const std::string& job_id, v1::JobState state,
+                                   absl::string_view reason, absl::Time now) {
+  if (!v1::JobState_IsValid(state) || state == v1::JOB_STATE_UNSPECIFIED) {
+    return absl::InvalidArgumentError(absl::StrCat("job state, got ", static_cast<int>(state)));
+  }
+  absl::MutexLock lock(&mutex_);
+  const absl::StatusOr<int64_t> number = ExistingNumber(job_id);
+  if (!number.ok()) return number.status();
+  absl::StatusOr<Statement> update = database_->Prepare(
+      "UPDATE jobs SET started_at = COALESCE(started_at, ?1),"
+      " ended_at = CASE WHEN ?2 IS NULL THEN NULL WHEN state = ?3 THEN ended_at ELSE ?2 END,"
+      " state = ?3, reason = ?4 WHERE number = ?5");
+  if (!update.ok()) return update.status();
+  const int64_t now_microseconds = absl::ToUnixMicros(now);
+  state == v1::RUNNING ? update->BindInteger(now_microseconds) : update->BindNull();
+  IsFinal(state) ? update->BindInteger(now_microseconds) : update->BindNull();
+  return update->BindText(v1::JobState_Name(state)).BindText(reason).BindInteger(*number).Run();
+}
+
+absl::Status JobStore::RecordEpoch(const std::string& job_id, const v1::EpochMetrics& metrics) {
+  absl::MutexLock lock(&mutex_);
+  const absl::StatusOr<int64_t> number = ExistingNumber(job_id);
+  if (!number.ok()) return number.status();
+  absl::StatusOr<Statement> insert = database_->Prepare(
+      "INSERT OR REPLACE INTO metrics (job, step, kind, measurement) VALUES (?, ?, 'epoch', ?)");
+  if (!insert.ok()) return insert.status();
+  return insert->BindInteger(*number)
+      .BindInteger(static_cast<int64_t>(metrics.step()))
+      .BindBytes(metrics.SerializeAsString())
+      .Run();
+}
+
+absl::Status JobStore::DropEpochsAfter(const std::string& job_id, uint64_t step) {
+  absl::MutexLock lock(&mutex_);
+  const absl::StatusOr<int64_t> number = ExistingNumber(job_id);
+  if (!number.ok()) return number.status();
+  absl::StatusOr<Statement> remove =
+      database_->Prepare("DELETE FROM metrics WHERE job = ? AND step > ?");
+  if (!remove.ok()) return remove.status();
+  return remove->BindInteger(*number).BindInteger(static_cast<int64_t>(step)).Run();
+}
+
+absl::Status JobStore::RecordCheckpoint(const std::string& job_id,
+                                        const CheckpointRecord& checkpoint) {
+  absl::MutexLock lock(&mutex_);
+  const absl::StatusOr<int64_t> number = ExistingNumber(job_id);
+  if (!number.ok()) return number.status();
+  absl::StatusOr<Statement> insert = database_->Prepare(
+      "INSERT OR REPLACE INTO checkpoints"
+      " (job, step, file_name, file_sha256, model_sha256, written_at)"
+      " VALUES (?, ?, ?, ?, ?, ?)");
+  if (!insert.ok()) return insert.status();
+  return insert->BindInteger(*number)
+      .BindInteger(static_cast<int64_t>(checkpoint.step))
+      .BindText(checkpoint.file_name)
+      .BindText(checkpoint.file_sha256)
+      .BindText(checkpoint.model_sha256)
+      .BindInteger(absl::ToUnixMicros(checkpoint.written_at))
+      .Run();
+}
+
+absl::Status JobStore::DropCheckpoint(const std::string& job_id, uint64_t step) {
+  absl::MutexLock lock(&mutex_);
+  const absl::StatusOr<int64_t> number = ExistingNumber(job_id);
+  if (!number.ok()) return number.status();
+  absl::StatusOr<Statement> remove =
+      database_->Prepare("DELETE FROM checkpoints WHERE job = ? AND step = ?");
+  if (!remove.ok()) return remove.status();
+  return remove->BindInteger(*number).BindInteger(static_cast<int64_t>(step)).Run();
+}
+
+absl::StatusOr<std::vector<CheckpointRecord>> JobStore::Checkpoints(const std::string& job_id) {
+  const absl::StatusOr<int64_t> number = ParseJobId(job_id);
+  std::vector<CheckpointRecord> checkpoints;
+  if (!number.ok()) return checkpoints;
+  absl::MutexLock lock(&mutex_);
+  absl::StatusOr<Statement> select = database_->Prepare(
+      "SELECT step, file_name, file_sha256, model_sha256, written_at FROM checkpoints"
+      " WHERE job = ? ORDER BY step DESC");
+  if (!select.ok()) return select.status();
+  select->BindInteger(*number);
+  absl::StatusOr<bool> row = select->Step();
+  for (; row.ok() && *row; row = select->Step()) {
+    checkpoints.push_back({static_cast<uint64_t>(select->Integer(0)), select->Bytes(1),
+                           select->Bytes(2), select->Bytes(3),
+                           absl::FromUnixMicros(select->Integer(4))});
+  }
+  if (!row.ok()) return row.status();
+  return checkpoints;
+}
+
+absl::StatusOr<v1::Job> JobStore::ReadJob(const Statement& row) const {
+  v1::Job job;
+  job.set_job_id(JobId(row.Integer(0)));
+  const std::string place = absl::StrCat("database ", state_dir_, "/lockstep.db: ", job.job_id());
+  const absl::Status parsed = ParseColumn(row, 1, place + "'s spec", job.mutable_spec());
+  if (!parsed.ok()) return parsed;
+  v1::JobState state = v1::JOB_STATE_UNSPECIFIED;
+  if (!v1::JobState_Parse(row.Bytes(2), &state)) {
+    return absl::DataLossError(absl::StrCat(place, "'s state is unknown: ", row.Bytes(2)));
+  }
+  job.set_state(state);
+  job.set_state_reason(row.Bytes(3));
+  SetTimestamp(row.Integer(4), job.mutable_submitted_at());
+  if (!row.IsNull(5)) SetTimestamp(row.Integer(5), job.mutable_started_at());
+  if (!row.IsNull(6)) SetTimestamp(row.Integer(6), job.mutable_ended_at());
+  job.set_checkpoint_step(static_cast<uint64_t>(row.Integer(7)));  // NULL reads as 0
+  job.set_model_sha256(row.Bytes(8));
+  if (row.IsNull(9)) return job;
+  v1::EpochMetrics newest;
+  const absl::Status measured = ParseColumn(row, 9, place + "'s newest measurement", &newest);
+  if (!measured.ok()) return measured;
+  v1::Progress& progress = *job.mutable_progress();
+  if (newest.has_validation_loss()) progress.set_validation_loss(newest.validation_loss());
+  if (newest.has_validation_accuracy()) {
+    progress.set_validation_accuracy(newest.validation_accuracy());
+  }
+  return job;
+}
+
+absl::StatusOr<std::vector<v1::Job>> JobStore::ReadJobs(absl::string_view condition_and_order) {
+  absl::StatusOr<Statement> select = database_->Prepare(absl::StrCat(
+      "SELECT number, spec, state, reason, submitted_at, started_at, ended_at,"
+      " checkpoints.step, checkpoints.model_sha256, metrics.measurement FROM jobs"
+      " LEFT JOIN checkpoints ON checkpoints.job = number AND checkpoints.step ="
+      " (SELECT MAX(step) FROM checkpoints WHERE job = number)"
+      " LEFT JOIN metrics ON metrics.job = number AND metrics.kind = 'epoch' AND metrics.step ="
+      " (SELECT MAX(step) FROM metrics WHERE job = number AND kind = 'epoch') ",
+      condition_and_order));
+  if (!select.ok()) return select.status();
+  std::vector<v1::Job> jobs;
+  absl::StatusOr<bool> row = select->Step();
+  for (; row.ok() && *row; row = select->Step()) {
+    absl::StatusOr<v1::Job> job = ReadJob(*select);
+    if (!job.ok()) return job.status();
+    jobs.push_back(*std::move(job));
+  }
+  if (!row.ok()) return row.status();
+  return jobs;
+}
+
+absl::Status JobStore::ReadEpochs(int64_t number, v1::Progress& progress) {
+  absl::StatusOr<Statement> select = database_->Prepare(
+      "SELECT measurement FROM metrics WHERE job = ? AND kind = 'epoch' ORDER BY step");
+  if (!select.ok()) return select.status();
+  select->BindInteger(number);
+  absl::StatusOr<bool> row = select->Step();
+  for (; row.ok() && *row; row = select->Step()) {
+    const absl::Status parsed = ParseColumn(
+        *select, 0,
+        absl::StrCat("database ", database_->path(), ": ", JobId(number), "'s measurements"),
+        progress.add_epochs());
+    if (!parsed.ok()) return parsed;
+  }
+  return row.status();
+}
+
+absl::StatusOr<v1::Job> JobStore::GetJob(const std::string& job_id) {
+  absl::MutexLock lock(&mutex_);
+  const absl::StatusOr<int64_t> number = ExistingNumber(job_id);
+  if (!number.ok()) return number.status();
+  absl::StatusOr<std::vector<v1::Job>> jobs = ReadJobs(absl::StrCat("WHERE number = ", *number));
+  if (!jobs.ok()) return jobs.status();
+  v1::Job& job = jobs->front();
+  const absl::Status read = ReadEpochs(*number, *job.mutable_progress());
+  if (!read.ok()) return read;
+  return std::move(job);
+}
+
+absl::StatusOr<std::vector<v1::Job>> JobStore::ListJobs() {
+  absl::MutexLock lock(&mutex_);
+  return ReadJobs("ORDER BY number DESC");
+}
+
+absl::StatusOr<std::vector<v1::Job>> JobStore::UnfinishedJobs() {
+  absl::MutexLock lock(&mutex_);
+  return ReadJobs("WHERE state IN ('QUEUED', 'RUNNING') ORDER BY number");
+}
+
+absl::Status JobStore::AddEvent(const std::string& job_id, absl::string_view kind,
+                                absl::string_view message, absl::Time now) {
+  absl::MutexLock lock(&mutex_);
+  const absl::StatusOr<int64_t> number = ExistingNumber(job_id);
+  if (!number.ok()) return number.status();
+  absl::StatusOr<Statement> insert = database_->Prepare(
+      "INSERT INTO events (job, happened_at, kind, message) VALUES (?, ?, ?, ?)");
+  if (!insert.ok()) return insert.status();
+  return insert->BindInteger(*number)
+      .BindInteger(absl::ToUnixMicros(now))
+      .BindText(kind)
+      .BindText(message)
+      .Run();
+}
+
+absl::StatusOr<std::vector<JobEvent>> JobStore::Events(const std::string& job_id) {
+  const absl::StatusOr<int64_t> number = ParseJobId(job_id);
+  std::vector<JobEvent> events;
+  if (!number.ok()) return events;
+  absl::MutexLock lock(&mutex_);
+  absl::StatusOr<Statement> select = database_->Prepare(
+      "SELECT happened_at, kind, message FROM events WHERE job = ? ORDER BY number");
+  if (!select.ok()) return select.status();
+  select->BindInteger(*number);
+  absl::StatusOr<bool> row = select->Step();
+  for (; row.ok() && *row; row = select->Step()) {
+    events.push_back(
+        {absl::FromUnixMicros(select->Integer(0)), select->Bytes(1), select->Bytes(2)});
+  }
+  if (!row.ok()) return row.status();
+  return events;
+}
+
+}  // namespace lockstep::server

@@ -1,0 +1,30 @@
+// How the server's deciding parts speak to one worker, whatever carries it.
+#ifndef LOCKSTEP_SERVER_WORKER_LINK_H_
+#define LOCKSTEP_SERVER_WORKER_LINK_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "engine/tensor.h"
+#include "lockstep/v1/worker_service.pb.h"
+
+namespace lockstep::server {
+
+// All calls queue and return at once; on a closed link they do nothing.
+// Threads: any. May be called with a lock held: a link calls nobody back from
+// within these.
+class WorkerLink {
+ public:
+  virtual ~WorkerLink() = default;
+
+  virtual void Send(const v1::ServerMessage& message) = 0;
+  // Sends `values` (float32) as the message's payload, without copying them:
+  // they must not change any more.
+  virtual void Send(const v1::ServerMessage& message, const Tensor& values) = 0;
+  // Ends the worker's stream with this status; its loss is reported as usual.
+  virtual void Close(const absl::Status& status) = 0;
+};
+
+}  // namespace lockstep::server
+
+#endif  // LOCKSTEP_SERVER_WORKER_LINK_H_

@@ -1,0 +1,92 @@
+#include "server/worker_registry.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+
+namespace lockstep::server {
+namespace {
+
+bool IsNameCharacter(char c) { return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-'; }
+
+bool IsValidName(const std::string& name) {
+  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), IsNameCharacter);
+}
+
+void SetTimestamp(absl::Time time, google::protobuf::Timestamp* timestamp) {
+  const int64_t micros = absl::ToUnixMicros(time);
+  timestamp->set_seconds(micros / 1000000);
+  timestamp->set_nanos(static_cast<int32_t>(micros % 1000000) * 1000);
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> WorkerRegistry::Add(const v1::Register& self,
+                                                std::shared_ptr<WorkerLink> link, absl::Time now) {
+  if (self.protocol_version() != kProtocolVersion) {
+    return absl::FailedPreconditionError(absl::StrCat("protocol version: got ",
+                                                      self.protocol_version(), ", want ",
+                                                      kProtocolVersion));
+  }
+  if (!IsValidName(self.name())) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("worker name: got '", absl::CHexEscape(self.name().substr(0, 80)),
+                     "', want 1 to 64 characters of [A-Za-z0-9._-]"));
+  }
+  std::string name = self.name();
+  for (int number = 2; workers_.count(name) > 0; ++number) {
+    name = absl::StrCat(self.name(), "-", number);
+  }
+  RegisteredWorker& worker = workers_[name];
+  worker.self = self;
+  worker.self.set_name(name);
+  worker.link = std::move(link);
+  worker.connected_at = worker.last_heard = now;
+  return name;
+}
+
+RegisteredWorker* WorkerRegistry::Find(const std::string& name) {
+  const auto found = workers_.find(name);
+  return found == workers_.end() ? nullptr : &found->second;
+}
+
+std::vector<std::string> WorkerRegistry::IdleWorkers() const { return WorkersOf(""); }
+
+std::vector<std::string> WorkerRegistry::WorkersOf(const std::string& job_id) const {
+  std::vector<std::string> names;
+  for (const auto& entry : workers_) {
+    if (entry.second.job_id == job_id) names.push_back(entry.first);
+  }
+  return names;
+}
+
+std::vector<std::string> WorkerRegistry::Lapsed(absl::Time now, absl::Duration lease) const {
+  std::vector<std::string> names;
+  for (const auto& entry : workers_) {
+    if (now - entry.second.last_heard > lease) names.push_back(entry.first);
+  }
+  return names;
+}
+
+std::vector<v1::Worker> WorkerRegistry::Describe(absl::Time now) const {
+  std::vector<v1::Worker> workers;
+  for (const auto& entry : workers_) {
+    const RegisteredWorker& worker = entry.second;
+    v1::Worker& out = workers.emplace_back();
+    out.set_name(entry.first);
+    out.set_host(worker.self.host());
+    out.set_pid(worker.self.pid());
+    out.set_threads(worker.self.threads());
+    out.set_instruction_set(worker.self.instruction_set());
+    out.set_job_id(worker.job_id);
+    SetTimestamp(worker.connected_at, out.mutable_connected_at());
+    out.set_last_heard_ms(
+        static_cast<uint32_t>(std::max<int64_t>(0, absl::ToInt64Milliseconds(now - worker.last_heard))));
+  }
+  return workers;
+}
+
+}  // namespace lockstep::server

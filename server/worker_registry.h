@@ -1,0 +1,55 @@
+// The connected workers: who they are, which job has them, when they were
+// last heard from. Bookkeeping only; it sends nothing.
+#ifndef LOCKSTEP_SERVER_WORKER_REGISTRY_H_
+#define LOCKSTEP_SERVER_WORKER_REGISTRY_H_
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "lockstep/v1/job_service.pb.h"
+#include "lockstep/v1/worker_service.pb.h"
+#include "server/worker_link.h"
+
+namespace lockstep::server {
+
+// What this server speaks.
+inline constexpr uint32_t kProtocolVersion = 1;
+
+struct RegisteredWorker {
+  v1::Register self;  // name made unique
+  std::shared_ptr<WorkerLink> link;
+  std::string job_id;  // empty: idle
+  absl::Time connected_at;
+  absl::Time last_heard;
+};
+
+// Threads: none of its own; the owner locks.
+class WorkerRegistry {
+ public:
+  // Takes a worker in; returns its unique name: the wished one, else with
+  // "-2", "-3", ... Errors: InvalidArgument (a name that cannot be),
+  // FailedPrecondition (another protocol version).
+  absl::StatusOr<std::string> Add(const v1::Register& self, std::shared_ptr<WorkerLink> link,
+                                  absl::Time now);
+  // Null: not known (any more).
+  RegisteredWorker* Find(const std::string& name);
+  void Remove(const std::string& name) { workers_.erase(name); }
+
+  // In order of name.
+  std::vector<std::string> IdleWorkers() const;
+  std::vector<std::string> WorkersOf(const std::string& job_id) const;
+  // Those not heard from for longer than `lease`.
+  std::vector<std::string> Lapsed(absl::Time now, absl::Duration lease) const;
+  std::vector<v1::Worker> Describe(absl::Time now) const;
+
+ private:
+  std::map<std::string, RegisteredWorker> workers_;
+};
+
+}  // namespace lockstep::server
+
+#endif  // LOCKSTEP_SERVER_WORKER_REGISTRY_H_

@@ -1,0 +1,106 @@
+#include "worker/job_session.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/util/message_differencer.h"
+
+namespace lockstep::worker {
+
+absl::StatusOr<std::shared_ptr<JobSession>> JobSession::Prepare(const v1::PrepareJob& request) {
+  if (request.chunk_elements() == 0) {
+    return absl::InvalidArgumentError("prepare_job.chunk_elements: got 0, want at least 1");
+  }
+  const v1::JobSpec& spec = request.spec();
+  auto data = JobData::Load(spec);
+  if (!data.ok()) return data.status();
+  const v1::DataSummary summary = (*data)->Summary();
+  if (!google::protobuf::util::MessageDifferencer::Equals(summary, spec.data_summary())) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("data: got {", summary.ShortDebugString(), "}, want {",
+                     spec.data_summary().ShortDebugString(), "}"));
+  }
+  auto computation = NodeComputation::Create(spec, *data, request.chunk_elements());
+  if (!computation.ok()) return computation.status();
+  return std::shared_ptr<JobSession>(
+      new JobSession(request, *std::move(data), *std::move(computation)));
+}
+
+JobSession::JobSession(const v1::PrepareJob& request, std::shared_ptr<const JobData> data,
+                       std::unique_ptr<NodeComputation> computation)
+    : job_id_(request.job_id()),
+      shards_(static_cast<int>(request.spec().shards())),
+      data_(std::move(data)),
+      computation_(std::move(computation)),
+      replica_(std::make_shared<ParameterReplica>(computation_->layout().total_elements(),
+                                                  request.chunk_elements())) {}
+
+v1::WorkerMessage JobSession::ReadyMessage() const {
+  v1::WorkerMessage message;
+  message.mutable_job_ready()->set_job_id(job_id_);
+  message.mutable_job_ready()->set_training_examples(data_->training_examples());
+  message.mutable_job_ready()->set_validation_examples(data_->validation_examples());
+  return message;
+}
+
+absl::Status JobSession::Compute(const v1::Round& round, ServerStream& stream,
+                                 const std::function<bool()>& cancelled) {
+  if (round.kind() == v1::TRAIN && round.step() >= computation_->plan().total_steps) {
+    return absl::InvalidArgumentError(absl::StrCat("round.step: got ", round.step(),
+                                                   ", want less than ",
+                                                   computation_->plan().total_steps));
+  }
+  const auto parameters = replica_->Adopt(round.step());
+  if (!parameters.ok()) return parameters.status();
+  computation_->SetParameters(*parameters);
+  std::vector<ShardNode> nodes;
+  for (const v1::ShardRange& range : round.nodes()) {
+    const ShardNode node{static_cast<int>(range.first_shard()), static_cast<int>(range.end_shard())};
+    if (!IsShardTreeNode(shards_, node)) {
+      return absl::InvalidArgumentError(absl::StrCat("round.nodes: got shards [", node.first, ", ",
+                                                     node.end, "), want a node of the tree over ",
+                                                     shards_));
+    }
+    nodes.push_back(node);
+  }
+  for (const ShardNode& node : nodes) {
+    if (cancelled()) return absl::OkStatus();
+    const auto losses = ComputeNode(round, node, stream);
+    if (!losses.ok()) return losses.status();
+    v1::WorkerMessage message;
+    v1::NodeResult& result = *message.mutable_node_result();
+    result.set_job_id(job_id_);
+    result.set_round(round.round());
+    result.set_first_shard(node.first);
+    result.set_end_shard(node.end);
+    result.set_loss_sum(losses->loss_sum);
+    result.set_correct(losses->correct);
+    result.set_examples(losses->examples);
+    stream.Send(message);
+  }
+  // While the server sums up: the same shards are likely to come next.
+  if (round.kind() == v1::TRAIN) {
+    for (const ShardNode& node : nodes) computation_->Prefetch(round.step() + 1, node);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<NodeLosses> JobSession::ComputeNode(const v1::Round& round, const ShardNode& node,
+                                                   ServerStream& stream) {
+  if (round.kind() == v1::EVALUATE) return computation_->Evaluate(node);
+  if (round.kind() != v1::TRAIN) {
+    return absl::InvalidArgumentError("round.kind: got none, want TRAIN or EVALUATE");
+  }
+  v1::WorkerMessage message;
+  v1::GradientChunk& header = *message.mutable_gradient_chunk();
+  header.set_job_id(job_id_);
+  header.set_step(round.step());
+  header.set_first_shard(node.first);
+  header.set_end_shard(node.end);
+  return computation_->Train(round.step(), node, [&](int chunk, const Tensor& values) {
+    header.set_chunk(chunk);
+    stream.Send(message, values);
+  });
+}
+
+}  // namespace lockstep::worker

@@ -1,0 +1,53 @@
+// One job on one worker: its data, its model, its parameters, and the rounds
+// that it is sent.
+#ifndef LOCKSTEP_WORKER_JOB_SESSION_H_
+#define LOCKSTEP_WORKER_JOB_SESSION_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "lockstep/v1/worker_service.pb.h"
+#include "worker/node_computation.h"
+#include "worker/parameter_replica.h"
+#include "worker/server_stream.h"
+
+namespace lockstep::worker {
+
+// Threads: Prepare and Compute on the computing thread; replica() is safe for
+// the network's.
+class JobSession {
+ public:
+  // Loads the job's data and builds its model. Errors: those of JobData::Load
+  // and BuildModel; FailedPrecondition where the data are not the job's.
+  static absl::StatusOr<std::shared_ptr<JobSession>> Prepare(const v1::PrepareJob& request);
+
+  const std::string& job_id() const { return job_id_; }
+  const std::shared_ptr<ParameterReplica>& replica() const { return replica_; }
+  // What is answered to PrepareJob.
+  v1::WorkerMessage ReadyMessage() const;
+
+  // Computes the round's nodes, sending each one's gradient and result.
+  // `cancelled`: asked between nodes. Errors: InvalidArgument: a round that no
+  // honest server sends, or examples that the model cannot take.
+  absl::Status Compute(const v1::Round& round, ServerStream& stream,
+                       const std::function<bool()>& cancelled);
+
+ private:
+  JobSession(const v1::PrepareJob& request, std::shared_ptr<const JobData> data,
+             std::unique_ptr<NodeComputation> computation);
+  absl::StatusOr<NodeLosses> ComputeNode(const v1::Round& round, const ShardNode& node,
+                                         ServerStream& stream);
+
+  const std::string job_id_;
+  const int shards_;
+  const std::shared_ptr<const JobData> data_;
+  const std::unique_ptr<NodeComputation> computation_;
+  const std::shared_ptr<ParameterReplica> replica_;
+};
+
+}  // namespace lockstep::worker
+
+#endif  // LOCKSTEP_WORKER_JOB_SESSION_H_

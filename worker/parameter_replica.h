@@ -1,0 +1,55 @@
+// A worker's copy of the parameters: one version in use, the next one filling
+// up chunk by chunk while the step still computes with the present one.
+#ifndef LOCKSTEP_WORKER_PARAMETER_REPLICA_H_
+#define LOCKSTEP_WORKER_PARAMETER_REPLICA_H_
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "engine/tensor.h"
+
+namespace lockstep::worker {
+
+// Threads: Receive on the network's thread, Adopt on the computing one.
+class ParameterReplica {
+ public:
+  // Flat vectors of `total_elements`, in chunks of `chunk_elements` but for the
+  // last. Requires: both >= 1.
+  ParameterReplica(int64_t total_elements, int64_t chunk_elements);
+
+  int chunk_count() const { return chunk_count_; }
+  int64_t ChunkBegin(int chunk) const { return chunk * chunk_elements_; }
+  int64_t ChunkEnd(int chunk) const;
+
+  // Takes a chunk of `version`; `copy` writes its elements to where it is told.
+  // A chunk of another version than before begins that version anew.
+  // Errors: InvalidArgument: no such chunk, or not `size_bytes` in it.
+  absl::Status Receive(uint64_t version, uint32_t chunk, size_t size_bytes,
+                       const std::function<void(float*)>& copy);
+
+  // The whole of `version`: the one in use, or the one filled up by now, which
+  // is then in use. Errors: FailedPrecondition: neither.
+  absl::StatusOr<Tensor> Adopt(uint64_t version);
+
+ private:
+  const int64_t total_elements_;
+  const int64_t chunk_elements_;
+  const int chunk_count_;
+
+  absl::Mutex mutex_;
+  Tensor current_ ABSL_GUARDED_BY(mutex_);
+  uint64_t current_version_ ABSL_GUARDED_BY(mutex_) = 0;
+  Tensor incoming_ ABSL_GUARDED_BY(mutex_);
+  uint64_t incoming_version_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<bool> received_ ABSL_GUARDED_BY(mutex_);
+  int missing_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace lockstep::worker
+
+#endif  // LOCKSTEP_WORKER_PARAMETER_REPLICA_H_

@@ -1,0 +1,216 @@
+#include "worker/worker.h"
+
+#include <grpcpp/grpcpp.h>
+#include <omp.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "engine/kernels/instruction_set.h"
+#include "engine/storage.h"
+#include "worker/job_session.h"
+#include "worker/server_stream.h"
+
+namespace lockstep::worker {
+namespace {
+
+// What this worker speaks (worker_service.proto).
+constexpr uint32_t kProtocolVersion = 1;
+
+std::string HostName() {
+  char name[256] = {};
+  return gethostname(name, sizeof(name) - 1) == 0 ? name : "unknown";
+}
+
+v1::WorkerMessage RegisterMessage(const WorkerOptions& options) {
+  v1::WorkerMessage message;
+  v1::Register& self = *message.mutable_register_();
+  self.set_protocol_version(kProtocolVersion);
+  self.set_name(options.name);
+  self.set_host(HostName());
+  self.set_pid(static_cast<uint32_t>(getpid()));
+  self.set_threads(static_cast<uint32_t>(options.threads));
+  self.set_instruction_set(kernels::ActiveInstructionSet());
+  return message;
+}
+
+std::shared_ptr<grpc::Channel> Connect(const std::string& server) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(64 << 20);
+  // Each connection is a try of its own, paced by the RetryPolicy.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // A server whose machine is gone says nothing; pings find out.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10000);
+  return grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(), arguments);
+}
+
+// Sends heartbeats until told to stop.
+class Heartbeat {
+ public:
+  explicit Heartbeat(ServerStream* stream) : stream_(stream) {}
+  ~Heartbeat() {
+    if (!thread_.joinable()) return;
+    stop_.Notify();
+    thread_.join();
+  }
+  void Start(absl::Duration interval) {
+    if (thread_.joinable()) return;
+    thread_ = std::thread([this, interval] {
+      v1::WorkerMessage message;
+      message.mutable_heartbeat();
+      while (!stop_.WaitForNotificationWithTimeout(interval)) stream_->Send(message);
+    });
+  }
+
+ private:
+  ServerStream* const stream_;
+  absl::Notification stop_;
+  std::thread thread_;
+};
+
+// The job that the network's thread may deliver parameters for.
+class PresentJob {
+ public:
+  void Set(std::shared_ptr<JobSession> session) {
+    absl::MutexLock lock(&mutex_);
+    session_ = std::move(session);
+  }
+  std::shared_ptr<JobSession> Get() const {
+    absl::MutexLock lock(&mutex_);
+    return session_;
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  std::shared_ptr<JobSession> session_ ABSL_GUARDED_BY(mutex_);
+};
+
+absl::Status TakeParameters(const PresentJob& job, const v1::ParameterChunk& chunk,
+                            const FramePayload& payload) {
+  const std::shared_ptr<JobSession> session = job.Get();
+  // Of a job that this worker has just given up.
+  if (session == nullptr || session->job_id() != chunk.job_id()) return absl::OkStatus();
+  return session->replica()->Receive(chunk.version(), chunk.chunk(), payload.size_bytes(),
+                                     [&payload](float* out) { payload.CopyTo(out); });
+}
+
+v1::WorkerMessage ErrorMessage(const std::string& job_id, const absl::Status& status, bool fatal) {
+  v1::WorkerMessage message;
+  message.mutable_job_error()->set_job_id(job_id);
+  message.mutable_job_error()->set_message(std::string(status.message()));
+  message.mutable_job_error()->set_fatal_to_job(fatal);
+  return message;
+}
+
+void PrepareJob(const v1::PrepareJob& request, PresentJob& job, ServerStream& stream) {
+  job.Set(nullptr);
+  auto session = JobSession::Prepare(request);
+  if (!session.ok()) {
+    // The same bytes would be wrong on any worker; a missing or other file is
+    // this machine's own trouble.
+    stream.Send(ErrorMessage(request.job_id(), session.status(),
+                             absl::IsInvalidArgument(session.status())));
+    return;
+  }
+  job.Set(*session);
+  stream.Send((*session)->ReadyMessage());
+}
+
+}  // namespace
+
+absl::Status WorkerOptions::Validate() const {
+  if (server.empty()) {
+    return absl::InvalidArgumentError("--server: got nothing, want HOST:PORT or unix:/path");
+  }
+  if (threads < 1 || threads > 1024) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--threads: got ", threads, ", want 1 to 1024"));
+  }
+  return absl::OkStatus();
+}
+
+Worker::Worker(WorkerOptions options)
+    : options_(std::move(options)),
+      retry_(absl::Milliseconds(50), absl::Seconds(2), static_cast<uint32_t>(getpid())) {}
+
+void Worker::Stop() {
+  absl::MutexLock lock(&mutex_);
+  stopping_ = true;
+  if (inbox_ != nullptr) inbox_->Close();
+}
+
+absl::Status Worker::Run() {
+  omp_set_num_threads(options_.threads);
+  std::string last_reason;
+  while (true) {
+    const absl::Status status = Serve();
+    absl::MutexLock lock(&mutex_);
+    if (stopping_) return absl::OkStatus();
+    if (absl::IsFailedPrecondition(status) || absl::IsInvalidArgument(status)) return status;
+    const std::string reason(status.message());
+    if (reason != last_reason) {
+      std::fprintf(stderr, "lockstep-worker: no connection to %s (%s), trying again\n",
+                   options_.server.c_str(), reason.c_str());
+      last_reason = reason;
+    }
+    mutex_.AwaitWithTimeout(absl::Condition(&stopping_), retry_.NextWait());
+    if (stopping_) return absl::OkStatus();
+  }
+}
+
+absl::Status Worker::Serve() {
+  const auto inbox = std::make_shared<Inbox>();
+  {
+    absl::MutexLock lock(&mutex_);
+    if (stopping_) return absl::OkStatus();
+    inbox_ = inbox;
+  }
+  PresentJob job;
+  ServerStream stream(
+      Connect(options_.server),
+      [&job, &inbox](v1::ServerMessage message, const FramePayload& payload) {
+        if (message.has_parameter_chunk()) {
+          return TakeParameters(job, message.parameter_chunk(), payload);
+        }
+        inbox->Put(std::move(message));
+        return absl::OkStatus();
+      },
+      [&inbox] { inbox->Close(); });
+  Heartbeat heartbeat(&stream);
+  stream.Send(RegisterMessage(options_));
+  while (const auto message = inbox->Take()) {
+    if (message->has_welcome()) {
+      retry_.Reset();
+      heartbeat.Start(absl::Milliseconds(std::max(1u, message->welcome().lease_ms() / 3)));
+      std::fprintf(stderr, "lockstep-worker: connected to %s as %s\n", options_.server.c_str(),
+                   message->welcome().name().c_str());
+    } else if (message->has_prepare_job()) {
+      PrepareJob(message->prepare_job(), job, stream);
+    } else if (message->has_round()) {
+      const std::shared_ptr<JobSession> session = job.Get();
+      if (session == nullptr || session->job_id() != message->round().job_id()) continue;
+      const absl::Status status = session->Compute(message->round(), stream,
+                                                   [&inbox] { return inbox->closed(); });
+      if (!status.ok()) {
+        stream.Send(ErrorMessage(session->job_id(), status, absl::IsInvalidArgument(status)));
+      }
+    } else if (message->has_release_job()) {
+      job.Set(nullptr);
+      ReleaseStorageCache();
+    }
+  }
+  if (!stream.ended()) {
+    v1::WorkerMessage goodbye;
+    goodbye.mutable_goodbye()->set_reason("stopped");
+    stream.Send(goodbye);
+    stream.CloseAfterSending();
+  }
+  return stream.AwaitEnd();
+}
+
+}  // namespace lockstep::worker

@@ -1,0 +1,55 @@
+// A worker: connects to a server, prepares the jobs it is given, computes the
+// shards it is handed, and comes back when the connection breaks.
+#ifndef LOCKSTEP_WORKER_WORKER_H_
+#define LOCKSTEP_WORKER_WORKER_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "worker/inbox.h"
+#include "worker/retry_policy.h"
+
+namespace lockstep::worker {
+
+struct WorkerOptions {
+  // "HOST:PORT" or "unix:/path" of the server. Required.
+  std::string server;
+  // For people; 1 to 64 characters of [A-Za-z0-9._-]. Required.
+  std::string name;
+  // OpenMP threads, 1 to 1024.
+  int threads = 1;
+
+  // InvalidArgument: what is wrong with which flag.
+  absl::Status Validate() const;
+};
+
+class Worker {
+ public:
+  explicit Worker(WorkerOptions options);
+
+  // Works until Stop, on the calling thread. Returns OK after a Stop, and the
+  // server's word where it refuses this worker for good (another protocol
+  // version, a name that cannot be). A server that is away is waited for.
+  absl::Status Run();
+
+  // Ends Run after the node that is being computed. Threads: any.
+  void Stop();
+
+ private:
+  // One connection, from its beginning to its end.
+  absl::Status Serve();
+
+  const WorkerOptions options_;
+  RetryPolicy retry_;
+
+  absl::Mutex mutex_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::shared_ptr<Inbox> inbox_ ABSL_GUARDED_BY(mutex_);  // of the present connection
+};
+
+}  // namespace lockstep::worker
+
+#endif  // LOCKSTEP_WORKER_WORKER_H_

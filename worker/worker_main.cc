@@ -1,0 +1,89 @@
+// lockstep-worker: flags to options, signals to an orderly end.
+#include <omp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <thread>
+
+#include "engine/kernels/instruction_set.h"
+#include "worker/worker.h"
+
+namespace {
+
+constexpr int kExitUsage = 2;
+constexpr int kExitFailure = 1;
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "lockstep-worker: %s\n", std::string(status.message()).c_str());
+  return absl::IsInvalidArgument(status) ? kExitUsage : kExitFailure;
+}
+
+// The first of SIGINT and SIGTERM ends the worker after its shards, the second
+// at once.
+void StopOnSignals(const sigset_t& signals, lockstep::worker::Worker* worker) {
+  int signal_number = 0;
+  sigwait(&signals, &signal_number);
+  worker->Stop();
+  sigwait(&signals, &signal_number);
+  _exit(kExitFailure);
+}
+
+std::string DefaultName() {
+  char host[64] = {};
+  if (gethostname(host, sizeof(host) - 1) != 0) return "worker-" + std::to_string(getpid());
+  return std::string(host).substr(0, 50) + "-" + std::to_string(getpid());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  lockstep::worker::WorkerOptions options;
+  options.name = DefaultName();
+  options.threads = omp_get_num_procs();
+  std::string instruction_set = "best";
+  CLI::App app{
+      "A worker of Lockstep: computes the shards that a parameter server hands it.\n"
+      "Exit codes: 0 stopped by SIGINT or SIGTERM, 1 failure, 2 wrong flags."};
+  app.name("lockstep-worker");
+  app.add_option("--server", options.server, "HOST:PORT or unix:/path of the server")
+      ->envname("LOCKSTEP_SERVER")
+      ->required();
+  app.add_option("--threads", options.threads, "OpenMP threads; changes no bit")
+      ->capture_default_str();
+  app.add_option("--name", options.name, "name for people; made unique by the server")
+      ->capture_default_str();
+  app.add_option("--instruction-set", instruction_set,
+                 "use no better one: best, avx512, avx2, sve2, sve, neon; changes no bit")
+      ->capture_default_str();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  if (auto status = options.Validate(); !status.ok()) return Fail(status);
+  if (auto status = lockstep::kernels::LimitInstructionSet(instruction_set); !status.ok()) {
+    return Fail(absl::Status(status.code(),
+                             "--instruction-set: " + std::string(status.message())));
+  }
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  // Before any thread starts, so that all threads inherit the mask.
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  lockstep::worker::Worker worker(options);
+  std::thread(StopOnSignals, signals, &worker).detach();
+  const absl::Status status = worker.Run();
+  if (!status.ok()) {
+    std::fflush(nullptr);
+    const int code = Fail(status);
+    _exit(code);
+  }
+  return 0;
+}
