@@ -28,8 +28,11 @@ float FmaChains(int64_t rounds, double& operations) {
   const FloatTag d;
   const FloatVector factor = hn::Set(d, 0.999f);
   const FloatVector step = hn::Set(d, 0.001f);
-  auto c0 = step, c1 = step, c2 = step, c3 = step, c4 = step, c5 = step;
-  auto c6 = step, c7 = step, c8 = step, c9 = step, c10 = step, c11 = step;
+  // Each starts elsewhere, or the compiler would find that they are one.
+  auto c0 = hn::Set(d, 0.0f), c1 = hn::Set(d, 0.1f), c2 = hn::Set(d, 0.2f);
+  auto c3 = hn::Set(d, 0.3f), c4 = hn::Set(d, 0.4f), c5 = hn::Set(d, 0.5f);
+  auto c6 = hn::Set(d, 0.6f), c7 = hn::Set(d, 0.7f), c8 = hn::Set(d, 0.8f);
+  auto c9 = hn::Set(d, 0.9f), c10 = hn::Set(d, 1.0f), c11 = hn::Set(d, 1.1f);
   for (int64_t i = 0; i < rounds; ++i) {
     c0 = Fma(c0, factor, step), c1 = Fma(c1, factor, step), c2 = Fma(c2, factor, step);
     c3 = Fma(c3, factor, step), c4 = Fma(c4, factor, step), c5 = Fma(c5, factor, step);
@@ -105,8 +108,7 @@ void BenchmarkMatmul(benchmark::State& state, const Setting& setting, Form form,
 void RegisterShapes(const Setting& setting) {
   const std::string suffix = "/" + setting.set + "/threads:" + std::to_string(setting.threads);
   const auto add = [&](const std::string& name, Form form, int64_t m, int64_t n, int64_t k) {
-    const std::string shape =
-        std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k);
+    const std::string shape = std::to_string(m) + "x" + std::to_string(n) + "x" + std::to_string(k);
     benchmark::RegisterBenchmark(
         (name + "/" + shape + suffix).c_str(),
         [=](benchmark::State& state) { BenchmarkMatmul(state, setting, form, m, n, k); })
@@ -115,8 +117,8 @@ void RegisterShapes(const Setting& setting) {
   };
   add("square", Form::kInputGradient, 960, 960, 960);
   // Layers [in, out] with a batch: what an MLP on images does.
-  const int64_t layers[][3] = {{16, 784, 256},  {128, 784, 256},   {128, 256, 256},
-                               {128, 256, 10},  {512, 2048, 2048}, {64, 512, 128}};
+  const int64_t layers[][3] = {{16, 784, 256}, {128, 784, 256},   {128, 256, 256},
+                               {128, 256, 10}, {512, 2048, 2048}, {64, 512, 128}};
   for (const auto& [batch, in, out] : layers) {
     add("forward", Form::kForward, batch, out, in);
     add("input_gradient", Form::kInputGradient, batch, in, out);

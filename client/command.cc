@@ -11,8 +11,7 @@ void AddFormatOption(CLI::App* app, OutputFormat* format) {
   static const std::map<std::string, OutputFormat> kFormats = {{"text", OutputFormat::kText},
                                                                {"json", OutputFormat::kJson}};
   app->add_option("--format", *format, "text (for people) or json (for programs)")
-      ->transform(CLI::Transformer(kFormats, CLI::ignore_case)
-                      .description("text|json"))
+      ->transform(CLI::Transformer(kFormats, CLI::ignore_case).description("text|json"))
       ->type_name("");
 }
 

@@ -111,8 +111,8 @@ absl::Status EmbeddedCluster::StartWorkers() {
 
 absl::Status EmbeddedCluster::StartWorker(WorkerSlot* slot) {
   ChildProcessOptions child;
-  child.command = {options_.worker_program, "--server", address_,  "--threads",
-                   absl::StrCat(options_.threads), "--name", slot->name};
+  child.command = {options_.worker_program,        "--server", address_,  "--threads",
+                   absl::StrCat(options_.threads), "--name",   slot->name};
   if (options_.instruction_set != "best") {
     child.command.insert(child.command.end(), {"--instruction-set", options_.instruction_set});
   }
@@ -131,9 +131,9 @@ absl::Status EmbeddedCluster::Supervise(std::vector<std::string>* notes) {
     return ServerTrouble(absl::StrCat("lockstep-server ", server_->EndText()));
   }
   for (WorkerSlot& slot : workers_) SuperviseWorker(&slot, notes);
-  const bool none_left = !workers_.empty() &&
-                         std::all_of(workers_.begin(), workers_.end(),
-                                     [](const WorkerSlot& slot) { return slot.given_up; });
+  const bool none_left =
+      !workers_.empty() && std::all_of(workers_.begin(), workers_.end(),
+                                       [](const WorkerSlot& slot) { return slot.given_up; });
   return none_left ? NoWorkersLeft() : absl::OkStatus();
 }
 

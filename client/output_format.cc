@@ -42,13 +42,13 @@ void AddProgressRows(const v1::Job& job, Rows* rows) {
       {"training loss:", OptionalLoss(progress.has_training_loss(), progress.training_loss())});
   rows->push_back({"validation loss:",
                    OptionalLoss(progress.has_validation_loss(), progress.validation_loss())});
-  rows->push_back(
-      {"validation accuracy:",
-       progress.has_validation_accuracy() ? Percent(progress.validation_accuracy()) : ""});
+  rows->push_back({"validation accuracy:", progress.has_validation_accuracy()
+                                               ? Percent(progress.validation_accuracy())
+                                               : ""});
   rows->push_back({"examples/s:", absl::StrFormat("%.0f", progress.examples_per_second())});
-  rows->push_back(
-      {"time to go:",
-       progress.has_eta_seconds() ? ShortDuration(absl::Seconds(progress.eta_seconds())) : ""});
+  rows->push_back({"time to go:", progress.has_eta_seconds()
+                                      ? ShortDuration(absl::Seconds(progress.eta_seconds()))
+                                      : ""});
   rows->push_back({"training time:", absl::StrFormat("%.1f s", progress.training_seconds())});
 }
 
@@ -118,9 +118,9 @@ std::string JobDetails(const v1::Job& job, absl::Time now) {
   rows.push_back({"workers:", job.workers().empty() ? "none" : WorkerText(job.workers(0))});
   for (int i = 1; i < job.workers_size(); ++i) rows.push_back({" ", WorkerText(job.workers(i))});
   if (job.has_submitted_at()) {
-    rows.push_back({"submitted:", absl::StrCat(TimeText(job.submitted_at()), " (",
-                                               ShortDuration(now - FromProto(job.submitted_at())),
-                                               " ago)")});
+    rows.push_back(
+        {"submitted:", absl::StrCat(TimeText(job.submitted_at()), " (",
+                                    ShortDuration(now - FromProto(job.submitted_at())), " ago)")});
   }
   if (job.has_started_at()) rows.push_back({"started:", TimeText(job.started_at())});
   if (job.has_ended_at()) rows.push_back({"ended:", TimeText(job.ended_at())});

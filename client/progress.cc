@@ -42,8 +42,7 @@ std::vector<std::string> LineParts(const v1::Job& job) {
     parts.push_back(absl::StrCat("loss ", Loss(progress.training_loss())));
   }
   if (progress.has_eta_seconds()) {
-    parts.push_back(
-        absl::StrCat("ETA ", ShortDuration(absl::Seconds(progress.eta_seconds()))));
+    parts.push_back(absl::StrCat("ETA ", ShortDuration(absl::Seconds(progress.eta_seconds()))));
   }
   if (progress.examples_per_second() > 0) {
     parts.push_back(absl::StrCat(ShortCount(progress.examples_per_second()), " examples/s"));
@@ -155,7 +154,7 @@ class TextView : public ProgressView {
   bool joined_ = false;      // whether there was an update before
   uint64_t shown_step_ = 0;  // of the newest epoch shown
   absl::Time last_plain_ = absl::InfinitePast();
-  std::string line_;     // the redrawn line
+  std::string line_;    // the redrawn line
   bool drawn_ = false;  // whether it stands on the terminal
 };
 

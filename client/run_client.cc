@@ -60,11 +60,11 @@ int UnknownCommand(const Environment& environment, const std::string& name) {
   std::vector<std::string> names;
   for (const Command& command : Commands()) names.push_back(command.name);
   const std::string nearest = NearestWord(name, names);
-  return UsageError(environment,
-                    absl::StrCat("unknown command '", name, "'",
-                                 nearest.empty() ? "" : absl::StrCat(", did you mean '", nearest,
-                                                                     "'?"),
-                                 " (`lockstep help` lists them)"));
+  return UsageError(
+      environment,
+      absl::StrCat("unknown command '", name, "'",
+                   nearest.empty() ? "" : absl::StrCat(", did you mean '", nearest, "'?"),
+                   " (`lockstep help` lists them)"));
 }
 
 // Parses a command's arguments and runs it; `help`: only shows its options.
@@ -103,9 +103,9 @@ int Dispatch(std::vector<std::string> arguments, const Environment& environment)
   if (asks_help) arguments.erase(arguments.begin());
   const std::string name = arguments[0];
   if (!name.empty() && name[0] == '-') {
-    return UsageError(environment,
-                      absl::StrCat("got '", name, "' before the command; options follow it: "
-                                                  "lockstep COMMAND [OPTIONS]"));
+    return UsageError(environment, absl::StrCat("got '", name,
+                                                "' before the command; options follow it: "
+                                                "lockstep COMMAND [OPTIONS]"));
   }
   const Command* command = FindCommand(name);
   if (command == nullptr) return UnknownCommand(environment, name);

@@ -81,8 +81,9 @@ absl::Status RunFolder::CheckFits() const {
   const std::string& taken = HasState() ? state_dir_ : model_path();
   if (!Exists(taken)) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat(taken, " is there from a run before: --resume goes on with it, --output DIR "
-                          "puts a new one elsewhere, --overwrite deletes it"));
+      absl::StrCat(taken,
+                   " is there from a run before: --resume goes on with it, --output DIR "
+                   "puts a new one elsewhere, --overwrite deletes it"));
 }
 
 absl::Status RunFolder::CreateAndLock() {

@@ -14,8 +14,8 @@ namespace {
 constexpr size_t kLongestSocketPath = 107;
 
 absl::Status Invalid(absl::string_view address, absl::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat("server address: ", what, ", got '", address,
-                                                 "', want HOST:PORT or unix:PATH"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("server address: ", what, ", got '", address, "', want HOST:PORT or unix:PATH"));
 }
 
 }  // namespace

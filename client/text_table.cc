@@ -34,8 +34,8 @@ std::string Printable(absl::string_view text) {
     const unsigned char c = result[i];
     const bool control = c < 0x20 || c == 0x7f;
     // U+0080 to U+009F, which some terminals obey: 0xC2 and a byte below 0xA0.
-    const bool high_control = c == 0xc2 && i + 1 < result.size() &&
-                              static_cast<unsigned char>(result[i + 1]) < 0xa0;
+    const bool high_control =
+        c == 0xc2 && i + 1 < result.size() && static_cast<unsigned char>(result[i + 1]) < 0xa0;
     if (control || high_control) result[i] = '?';
     if (high_control) result[++i] = '?';
   }

@@ -24,9 +24,8 @@ int WorkerCount(const TrainOptions& options, const v1::JobSpec& spec) {
 
 absl::Status CheckWorkerCount(int workers, const v1::JobSpec& spec) {
   if (workers >= static_cast<int>(spec.workers().min())) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("--workers: got ", workers,
-                                                 ", want at least the job's workers.min, ",
-                                                 spec.workers().min()));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--workers: got ", workers, ", want at least the job's workers.min, ", spec.workers().min()));
 }
 
 // More workers than this have nothing to do.

@@ -121,8 +121,8 @@ absl::StatusOr<v1::Job> TrainSession::ResumeNewestJob(JobClient* client) {
   const absl::StatusOr<v1::ListJobsResponse> jobs = client->ListJobs();
   if (!jobs.ok()) return jobs.status();
   if (jobs->jobs().empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("--resume: there is no job in ",
-                                                   folder_->state_dir()));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--resume: there is no job in ", folder_->state_dir()));
   }
   const v1::Job& newest = jobs->jobs(0);
   absl::Status same = CheckSameJob(newest.spec(), spec_);
@@ -134,7 +134,8 @@ absl::StatusOr<v1::Job> TrainSession::ResumeNewestJob(JobClient* client) {
 
 FollowResult TrainSession::Follow(const std::string& job_id) {
   FollowResult result;
-  absl::StatusOr<std::unique_ptr<MetricsFile>> metrics = MetricsFile::Create(folder_->metrics_path());
+  absl::StatusOr<std::unique_ptr<MetricsFile>> metrics =
+      MetricsFile::Create(folder_->metrics_path());
   result.status = metrics.status();
   if (result.status.ok()) result.status = cluster_->StartWorkers();
   absl::StatusOr<std::unique_ptr<JobClient>> client =
@@ -182,8 +183,8 @@ int TrainSession::WriteResults(v1::Job job, bool interrupted) {
   if (wanted && !job.model_sha256().empty()) {
     absl::StatusOr<std::unique_ptr<JobClient>> client =
         JobClient::Create(cluster_->address(), environment_.timeouts);
-    absl::StatusOr<PulledModel> pulled = PullModel(environment_, client->get(), job.job_id(),
-                                                   folder_->model_path());
+    absl::StatusOr<PulledModel> pulled =
+        PullModel(environment_, client->get(), job.job_id(), folder_->model_path());
     status = pulled.status();
     if (pulled.ok()) model = *std::move(pulled);
   }
@@ -203,8 +204,8 @@ int TrainSession::WriteResults(v1::Job job, bool interrupted) {
   if (!metrics_status.ok()) Fail(metrics_status);
   if (job.state() != v1::SUCCEEDED) {
     if (!interrupted) {
-      Fail(absl::InternalError(absl::StrCat(job.job_id(), " ", StateName(job.state()), ": ",
-                                            job.state_reason())));
+      Fail(absl::InternalError(
+          absl::StrCat(job.job_id(), " ", StateName(job.state()), ": ", job.state_reason())));
     }
     *environment_.err << "to go on: " << ResumeCommand(options_) << std::endl;
     return interrupted ? kExitInterrupted : kExitFailed;
@@ -218,7 +219,8 @@ void TrainSession::PrintSummary(const v1::Job& job, double seconds,
   const v1::Progress& progress = job.progress();
   out << "state: " << StateName(job.state()) << '\n';
   out << "step: " << progress.step() << '/' << progress.total_steps() << '\n';
-  if (progress.has_training_loss()) out << "training loss: " << Loss(progress.training_loss()) << '\n';
+  if (progress.has_training_loss())
+    out << "training loss: " << Loss(progress.training_loss()) << '\n';
   if (progress.has_validation_loss()) {
     out << "validation loss: " << Loss(progress.validation_loss()) << '\n';
   }

@@ -22,8 +22,8 @@ namespace lockstep::client {
 
 struct TrainOptions {
   std::string job_file;
-  int workers = 0;  // 0: as many as the job wants at least
-  int threads = 0;  // of each worker; 0: the machine's processors / workers
+  int workers = 0;        // 0: as many as the job wants at least
+  int threads = 0;        // of each worker; 0: the machine's processors / workers
   std::string output;     // empty: ./<job name>-run
   std::string state_dir;  // empty: OUTPUT/state
   std::string instruction_set = "best";
@@ -36,8 +36,8 @@ struct TrainOptions {
 class TrainSession {
  public:
   // Requires: `options` complete and `folder` opened for them.
-  TrainSession(const Environment& environment, const TrainOptions& options,
-               const v1::JobSpec& spec, RunFolder* folder, InterruptWatcher* interrupt);
+  TrainSession(const Environment& environment, const TrainOptions& options, const v1::JobSpec& spec,
+               RunFolder* folder, InterruptWatcher* interrupt);
 
   // Returns the exit code; has printed everything.
   int Run(const EmbeddedClusterOptions& cluster_options);

@@ -66,7 +66,7 @@ def split_default(comment):
     """('Default' column, the comment without that sentence)."""
     if re.search(r"\bRequired[.,]", comment):
         rest = re.sub(r" ?\bRequired\.|\bRequired, ", "", comment).strip()
-        return "required", rest
+        return "required", re.sub(r"\. (\w)", lambda start: ". " + start[1].upper(), rest)
     default = re.search(r" ?Default:? (`[^`]*`|\"[^\"]*\"|[^\s]+?)\.(?=\s|$)", comment)
     if default:
         value = default[1].strip('`"')

@@ -13,12 +13,15 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/data/input_file.h"
+#include "engine/data/named_tensor.h"
 #include "engine/data/safetensors.h"
 #include "engine/data/sha256.h"
 #include "engine/model/build_model.h"
 #include "engine/model/field_error.h"
 #include "engine/model/job_data.h"
 #include "engine/model/job_spec.h"
+#include "engine/nn/parameter_layout.h"
+#include "engine/shape.h"
 
 namespace lockstep::client {
 namespace {

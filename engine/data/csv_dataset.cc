@@ -43,8 +43,10 @@ bool ParseSmallInteger(absl::string_view text, float* value) {
   return true;
 }
 
+// Abseil reads hexadecimal too ("0x10"), which no data file means.
 bool ParseNumber(absl::string_view text, float* value) {
-  return ParseSmallInteger(text, value) || absl::SimpleAtof(text, value);
+  if (ParseSmallInteger(text, value)) return true;
+  return text.find_first_of("xX") == absl::string_view::npos && absl::SimpleAtof(text, value);
 }
 
 uint64_t CountClasses(const std::vector<float>& labels) {

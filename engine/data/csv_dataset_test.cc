@@ -30,7 +30,7 @@ class CsvDatasetTest : public ::testing::Test {
 
   void ExpectError(const absl::Status& status, const std::string& message) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
-    EXPECT_EQ(status.message(), folder_.PathOf("data.csv") + message);
+    EXPECT_EQ(std::string(status.message()), folder_.PathOf("data.csv") + message);
   }
 
   TestFolder folder_;
@@ -166,7 +166,7 @@ TEST_F(CsvDatasetTest, GathersBatchesInTheOrderAskedFor) {
 }
 
 TEST(NearestNameTest, TakesTheLeastEditDistance) {
-  EXPECT_EQ(NearestName("lable", {"height", "label", "table"}), "label");
+  EXPECT_EQ(NearestName("lable", {"height", "label", "title"}), "label");
   EXPECT_EQ(NearestName("x", {}), "");
   EXPECT_EQ(NearestName("", {"abc", "d"}), "d");
 }

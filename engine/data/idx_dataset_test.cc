@@ -29,7 +29,7 @@ class IdxDatasetTest : public ::testing::Test {
   void ExpectError(const absl::Status& status, const std::string& file,
                    const std::string& message) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
-    EXPECT_EQ(status.message(), folder_.PathOf(file) + message);
+    EXPECT_EQ(std::string(status.message()), folder_.PathOf(file) + message);
   }
 
   TestFolder folder_;

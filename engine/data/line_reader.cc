@@ -8,9 +8,9 @@ namespace lockstep::data {
 absl::Status LineReader::Refill() {
   buffer_.erase(0, begin_);
   begin_ = 0;
-  if (buffer_.size() > kMostLineBytes) {
+  if (buffer_.size() > most_line_bytes_) {
     return absl::InvalidArgumentError(absl::StrCat(path_, ":", line_number_ + 1,
-                                                   ":1: line, got more than ", kMostLineBytes,
+                                                   ":1: line, got more than ", most_line_bytes_,
                                                    " bytes without an end, want fewer"));
   }
   const size_t kept = buffer_.size();

@@ -21,11 +21,12 @@ inline constexpr size_t kMostLineBytes = size_t{256} * 1024 * 1024;
 class LineReader {
  public:
   // Requires: `file`, with the path `path`, outlives the reader.
-  LineReader(DataFile* file, const std::string& path) : file_(file), path_(path) {}
+  LineReader(DataFile* file, const std::string& path, size_t most_line_bytes = kMostLineBytes)
+      : file_(file), path_(path), most_line_bytes_(most_line_bytes) {}
 
   // Takes the next line, without its LF or CRLF, valid until the next call.
   // False: there are no more. Errors: DataFile::Read's; InvalidArgument: a line
-  // longer than kMostLineBytes.
+  // longer than most_line_bytes, noticed at the next block's end.
   absl::StatusOr<bool> Next(absl::string_view* line);
 
   // Number of the line that Next gave last, from 1.
@@ -37,6 +38,7 @@ class LineReader {
 
   DataFile* const file_;
   const std::string path_;
+  const size_t most_line_bytes_;
   std::string buffer_;
   size_t begin_ = 0;  // of the next line in buffer_
   bool file_ended_ = false;

@@ -57,10 +57,10 @@ std::vector<float> WildFloats(int64_t size, uint64_t seed) {
     const uint64_t random = Scramble(seed * 7919 + i);
     if (random % 3 == 0) continue;
     auto bits = static_cast<uint32_t>(random >> 32);
-    if (random % 16 == 1) bits &= 0x80000000;                         // zero
-    if (random % 16 == 2) bits &= 0x807fffff;                         // denormal
-    if (random % 64 == 4) bits = (bits & 0x80000000) | 0x7f800000;    // infinity
-    if (random % 64 == 5) bits = 0x7fc00000;                          // NaN
+    if (random % 16 == 1) bits &= 0x80000000;                       // zero
+    if (random % 16 == 2) bits &= 0x807fffff;                       // denormal
+    if (random % 64 == 4) bits = (bits & 0x80000000) | 0x7f800000;  // infinity
+    if (random % 64 == 5) bits = 0x7fc00000;                        // NaN
     std::memcpy(&values[i], &bits, sizeof(bits));
   }
   return values;

@@ -28,7 +28,7 @@ HWY_INLINE float RowMaximum(int64_t size, const float* x) {
     auto best = hn::LoadU(d, x);
     for (i = lanes; i + lanes <= size; i += lanes) {
       const auto v = hn::LoadU(d, x + i);
-      best = hn::IfThenElse(hn::Or(hn::Gt(v, best), hn::Ne(v, v)), v, best);
+      best = hn::IfThenElse(hn::Or(hn::Gt(v, best), hn::IsNaN(v)), v, best);
     }
     hn::Store(best, d, kept);
     maximum = kept[0];

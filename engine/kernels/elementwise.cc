@@ -36,9 +36,8 @@ void UnaryRun(UnaryOp op, int64_t size, const float* x, float* out) {
     case UnaryOp::kSigmoid:
       return Map(size, x, out, [d](V v) HWY_ATTR { return SigmoidOf(d, v); });
     case UnaryOp::kRelu:
-      return Map(size, x, out, [d](V v) HWY_ATTR {
-        return hn::IfThenZeroElse(hn::Le(v, hn::Zero(d)), v);
-      });
+      return Map(size, x, out,
+                 [d](V v) HWY_ATTR { return hn::IfThenZeroElse(hn::Le(v, hn::Zero(d)), v); });
   }
 }
 
@@ -86,7 +85,7 @@ void BinaryRun(BinaryOp op, BinaryOperands operands, int64_t rows, int64_t colum
                      [](V x, V y) HWY_ATTR { return hn::Div(x, y); });
     case BinaryOp::kMaximum:
       return MapRows(operands, rows, columns, a, b, out, [](V x, V y) HWY_ATTR {
-        return hn::IfThenElse(hn::Or(hn::Gt(x, y), hn::Ne(x, x)), x, y);
+        return hn::IfThenElse(hn::Or(hn::Gt(x, y), hn::IsNaN(x)), x, y);
       });
   }
 }
@@ -97,9 +96,8 @@ void ActivationBackwardRun(ActivationGradient op, int64_t size, const float* dy,
   using V = FloatVector;
   switch (op) {
     case ActivationGradient::kRelu:
-      return Map(size, dy, y, out, [d](V g, V v) HWY_ATTR {
-        return hn::IfThenZeroElse(hn::Le(v, hn::Zero(d)), g);
-      });
+      return Map(size, dy, y, out,
+                 [d](V g, V v) HWY_ATTR { return hn::IfThenZeroElse(hn::Le(v, hn::Zero(d)), g); });
     case ActivationGradient::kTanh:
       return Map(size, dy, y, out, [d](V g, V v) HWY_ATTR {
         return hn::Mul(g, Fma(hn::Neg(v), v, hn::Set(d, 1.0f)));
@@ -129,8 +127,7 @@ void RealPowerRun(int64_t size, const float* x, float exponent, float* out) {
   const FloatTag d;
   using V = FloatVector;
   const V factor = hn::Set(d, exponent);
-  Map(size, x, out,
-      [&](V v) HWY_ATTR { return ExpOf(d, hn::Mul(factor, LogOf(d, v))); });
+  Map(size, x, out, [&](V v) HWY_ATTR { return ExpOf(d, hn::Mul(factor, LogOf(d, v))); });
 }
 
 }  // namespace HWY_NAMESPACE

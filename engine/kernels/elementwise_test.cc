@@ -14,9 +14,9 @@ namespace {
 
 // Nothing, less than a vector, vectors +- 1, and enough for several threads.
 const int64_t kSizes[] = {0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 100, 70001};
-constexpr UnaryOp kUnaryOps[] = {UnaryOp::kNegate, UnaryOp::kAbsolute,   UnaryOp::kSquare,
-                                 UnaryOp::kSquareRoot, UnaryOp::kExp,    UnaryOp::kLog,
-                                 UnaryOp::kTanh,   UnaryOp::kSigmoid,    UnaryOp::kRelu};
+constexpr UnaryOp kUnaryOps[] = {UnaryOp::kNegate,     UnaryOp::kAbsolute, UnaryOp::kSquare,
+                                 UnaryOp::kSquareRoot, UnaryOp::kExp,      UnaryOp::kLog,
+                                 UnaryOp::kTanh,       UnaryOp::kSigmoid,  UnaryOp::kRelu};
 constexpr BinaryOp kBinaryOps[] = {BinaryOp::kAdd, BinaryOp::kSubtract, BinaryOp::kMultiply,
                                    BinaryOp::kDivide, BinaryOp::kMaximum};
 const float kScalars[] = {0.0f, -0.0f, 1.7f, std::numeric_limits<float>::quiet_NaN()};
@@ -110,21 +110,20 @@ TEST(ElementwiseTest, ActivationBackwardEqualsItsTwin) {
     for (int64_t size : kSizes) {
       const std::vector<float> dy = WildFloats(size, 3);
       const std::vector<float> y = WildFloats(size, 4);
-      for (ActivationGradient op : {ActivationGradient::kRelu, ActivationGradient::kTanh,
-                                    ActivationGradient::kSigmoid}) {
+      for (ActivationGradient op :
+           {ActivationGradient::kRelu, ActivationGradient::kTanh, ActivationGradient::kSigmoid}) {
         ExpectSame(
             size, [&](float* out) { ActivationBackward(op, size, dy.data(), y.data(), out); },
-            [&](float* out) {
-              reference::ActivationBackward(op, size, dy.data(), y.data(), out);
-            });
+            [&](float* out) { reference::ActivationBackward(op, size, dy.data(), y.data(), out); });
       }
     }
   });
 }
 
 TEST(ElementwiseTest, PowerEqualsItsTwin) {
-  const float exponents[] = {0.0f,  1.0f,  2.0f,  3.0f,   7.0f,  64.0f, 65.0f, -1.0f, -2.0f,
-                             -64.0f, 0.5f, -0.5f, 1.25f, 1e30f, std::numeric_limits<float>::infinity()};
+  const float exponents[] = {0.0f,  1.0f,  2.0f,  3.0f,  7.0f,
+                             64.0f, 65.0f, -1.0f, -2.0f, -64.0f,
+                             0.5f,  -0.5f, 1.25f, 1e30f, std::numeric_limits<float>::infinity()};
   OnEverySetAndThreadCount([&] {
     for (int64_t size : {int64_t{0}, int64_t{1}, int64_t{19}, int64_t{40000}}) {
       const std::vector<float> x = WildFloats(size, 5);

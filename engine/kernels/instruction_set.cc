@@ -79,9 +79,8 @@ absl::Status LimitInstructionSet(absl::string_view name) {
     if (found) allowed |= set.target;
   }
   if (!found) {
-    return absl::InvalidArgumentError(absl::StrCat("instruction set: got \"", name,
-                                                   "\", want one of best, ",
-                                                   absl::StrJoin(available, ", ")));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "instruction set: got \"", name, "\", want one of best, ", absl::StrJoin(available, ", ")));
   }
   Use(allowed);
   return absl::OkStatus();

@@ -35,8 +35,7 @@ void PackPanels(const MatmulBlock& block, const MatmulTileRange& range) {
 
 // One register tile through all shards: leaves and their folds in registers,
 // partial sums on `stack`, C written once.
-HWY_INLINE void ComputeShards(const MatmulBlock& block, int64_t row, int64_t column,
-                              float* stack) {
+HWY_INLINE void ComputeShards(const MatmulBlock& block, int64_t row, int64_t column, float* stack) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(FloatTag()));
   const int64_t rows = HWY_MIN(kTileRows, block.rows - row);
   const int64_t columns = HWY_MIN(kTileVectors * lanes, block.columns - column);
@@ -101,8 +100,8 @@ namespace {
 
 // Rows and columns of C that are worked on at a time, and the run of k packed
 // with them: a panel of B (256 x 48 floats) is about the first cache's size,
-// both sets of panels (2 MiB each) stay in the third.
-constexpr int64_t kBlockExtent = 2016;  // a multiple of 6, 8, 16 and 48
+// both sets of panels (3 MiB each) stay in the third.
+constexpr int64_t kBlockExtent = 3072;  // a multiple of 6, 8, 16 and 48
 constexpr int64_t kBlockDepth = 256;
 // Below so many multiply-adds a second thread costs more than it brings.
 constexpr int64_t kMultiplyAddsPerThread = 256 * 1024;
@@ -180,8 +179,8 @@ void RunTeam(int64_t multiply_adds, const F& run) {
 MatmulSource Source(const float* data, bool depth_contiguous, int64_t stride, int64_t first,
                     int64_t first_depth) {
   MatmulSource source;
-  source.data = depth_contiguous ? data + first * stride + first_depth
-                                 : data + first_depth * stride + first;
+  source.data =
+      depth_contiguous ? data + first * stride + first_depth : data + first_depth * stride + first;
   source.stride = stride;
   source.depth_contiguous = depth_contiguous;
   return source;
@@ -218,29 +217,29 @@ void Matmul(int64_t m, int64_t n, int64_t k, MatmulOperand a, MatmulOperand b, c
   ReservePanels(tile, std::min(m, kBlockExtent), std::min(n, kBlockExtent),
                 std::max<int64_t>(1, DivideUp(k, depth_blocks)), whole);
   RunTeam(m * n * k, [&](int thread, int threads) {
-    ForEachBlock(m, n, kBlockExtent, [&](int64_t row, int64_t rows, int64_t column,
-                                         int64_t columns) {
-      for (int64_t i = 0; i < depth_blocks; ++i) {
-        const int64_t begin = k * i / depth_blocks;
-        const int64_t cuts[] = {0, k * (i + 1) / depth_blocks - begin};
-        const int folds[] = {0};
-        MatmulBlock block = whole;
-        block.a_source = Source(a.data, !a.transposed, a.transposed ? m : k, row, begin);
-        block.b_source = Source(b.data, b.transposed, b.transposed ? k : n, column, begin);
-        block.rows = rows;
-        block.columns = columns;
-        block.depth = cuts[1];
-        block.cuts = cuts;
-        block.folds = folds;
-        block.continues = i > 0;
-        const bool last = i + 1 == depth_blocks;
-        block.bias = last && bias != nullptr ? bias + column : nullptr;
-        block.relu = last && activation == Activation::kRelu;
-        block.c = c + row * n + column;
-        block.c_stride = n;
-        RunBlock(block, tile, thread, threads);
-      }
-    });
+    ForEachBlock(
+        m, n, kBlockExtent, [&](int64_t row, int64_t rows, int64_t column, int64_t columns) {
+          for (int64_t i = 0; i < depth_blocks; ++i) {
+            const int64_t begin = k * i / depth_blocks;
+            const int64_t cuts[] = {0, k * (i + 1) / depth_blocks - begin};
+            const int folds[] = {0};
+            MatmulBlock block = whole;
+            block.a_source = Source(a.data, !a.transposed, a.transposed ? m : k, row, begin);
+            block.b_source = Source(b.data, b.transposed, b.transposed ? k : n, column, begin);
+            block.rows = rows;
+            block.columns = columns;
+            block.depth = cuts[1];
+            block.cuts = cuts;
+            block.folds = folds;
+            block.continues = i > 0;
+            const bool last = i + 1 == depth_blocks;
+            block.bias = last && bias != nullptr ? bias + column : nullptr;
+            block.relu = last && activation == Activation::kRelu;
+            block.c = c + row * n + column;
+            block.c_stride = n;
+            RunBlock(block, tile, thread, threads);
+          }
+        });
   });
 }
 
@@ -262,8 +261,8 @@ void MatmulShardTree(int64_t m, int64_t n, absl::Span<const int64_t> cuts, const
   // All of k is packed, so that a tile passes through every shard at once: with
   // many examples the blocks of C become smaller instead.
   const int64_t depth = std::max<int64_t>(1, whole.depth);
-  const int64_t extent = std::clamp<int64_t>(kBlockExtent * kBlockDepth / depth / 48 * 48, 48,
-                                             kBlockExtent);
+  const int64_t extent =
+      std::clamp<int64_t>(kBlockExtent * kBlockDepth / depth / 48 * 48, 48, kBlockExtent);
   ReservePanels(tile, std::min(m, extent), std::min(n, extent), depth, whole);
   RunTeam(m * n * whole.depth, [&](int thread, int threads) {
     ForEachBlock(m, n, extent, [&](int64_t row, int64_t rows, int64_t column, int64_t columns) {

@@ -19,12 +19,12 @@ struct MatmulTileShape {
   int64_t vector = 0;  // columns come in multiples of it
 };
 
-// An operand as it is to be packed: element (i, k) is data[i * stride] [k] or,
-// transposed, data[k * stride][i]; i counts rows of A or columns of B.
+// An operand as it lies in memory; i counts rows of A or columns of B.
 struct MatmulSource {
   const float* data = nullptr;
   int64_t stride = 0;
-  bool depth_contiguous = false;  // element (i, k) at data[i * stride + k], else [k * stride + i]
+  // Element (i, k) is data[i * stride + k]; else data[k * stride + i].
+  bool depth_contiguous = false;
 };
 
 struct MatmulBlock {

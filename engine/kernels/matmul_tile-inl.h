@@ -60,39 +60,41 @@ HWY_INLINE void StoreColumns(hn::Vec<D> v, D d, float* to, int64_t last_lanes) {
 // expanded for every row, `G(row, vector)` for every accumulator of a row; the
 // compiler drops those that a smaller tile does not have.
 #define LOCKSTEP_FOR_EACH_ROW(F) F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
-#define LOCKSTEP_FOR_EACH_VECTOR(G, row)                                        \
-  if constexpr (kRows > row) {                                                  \
-    G(row, 0)                                                                   \
-    if constexpr (kVectors > 1) { G(row, 1) }                                   \
-    if constexpr (kVectors > 2) { G(row, 2) }                                   \
+#define LOCKSTEP_FOR_EACH_VECTOR(G, row) \
+  if constexpr (kRows > row) {           \
+    G(row, 0)                            \
+    if constexpr (kVectors > 1) {        \
+      G(row, 1)                          \
+    }                                    \
+    if constexpr (kVectors > 2) {        \
+      G(row, 2)                          \
+    }                                    \
   }
-#define LOCKSTEP_DECLARE(row)                \
-  HWY_MAYBE_UNUSED auto c##row##0 = zero;    \
-  HWY_MAYBE_UNUSED auto c##row##1 = zero;    \
+#define LOCKSTEP_DECLARE(row)             \
+  HWY_MAYBE_UNUSED auto c##row##0 = zero; \
+  HWY_MAYBE_UNUSED auto c##row##1 = zero; \
   HWY_MAYBE_UNUSED auto c##row##2 = zero;
-#define LOCKSTEP_START_ONE(row, vector) \
+#define LOCKSTEP_START_ONE(row, vector)                 \
   c##row##vector = LoadColumns<kVectors == vector + 1>( \
       d, task.start + row * task.out_stride + vector * lanes, task.last_lanes);
 #define LOCKSTEP_START(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_START_ONE, row)
 #define LOCKSTEP_STEP_ONE(row, vector) c##row##vector = Fma(a_row, b##vector, c##row##vector);
-#define LOCKSTEP_STEP(row)                              \
-  if constexpr (kRows > row) {                          \
-    const auto a_row = hn::Set(d, a[row]);              \
-    LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_STEP_ONE, row)    \
+#define LOCKSTEP_STEP(row)                           \
+  if constexpr (kRows > row) {                       \
+    const auto a_row = hn::Set(d, a[row]);           \
+    LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_STEP_ONE, row) \
   }
 #define LOCKSTEP_FOLD_ONE(row, vector) \
-  c##row##vector =                     \
-      hn::Add(hn::Load(d, left + (row * kVectors + vector) * lanes), c##row##vector);
+  c##row##vector = hn::Add(hn::Load(d, left + (row * kVectors + vector) * lanes), c##row##vector);
 #define LOCKSTEP_FOLD(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_FOLD_ONE, row)
 #define LOCKSTEP_BIAS_ONE(row, vector) c##row##vector = hn::Add(c##row##vector, b##vector);
 #define LOCKSTEP_BIAS(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_BIAS_ONE, row)
 #define LOCKSTEP_RELU_ONE(row, vector) \
   c##row##vector = hn::IfThenZeroElse(hn::Le(c##row##vector, zero), c##row##vector);
 #define LOCKSTEP_RELU(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_RELU_ONE, row)
-#define LOCKSTEP_STORE_ONE(row, vector)                                                       \
-  StoreColumns<kVectors == vector + 1>(c##row##vector, d,                                     \
-                                       task.out + row * task.out_stride + vector * lanes,     \
-                                       task.last_lanes);
+#define LOCKSTEP_STORE_ONE(row, vector) \
+  StoreColumns<kVectors == vector + 1>( \
+      c##row##vector, d, task.out + row * task.out_stride + vector * lanes, task.last_lanes);
 #define LOCKSTEP_STORE(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_STORE_ONE, row)
 
 // Long because the accumulators have to stay in registers from start to store.

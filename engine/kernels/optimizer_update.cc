@@ -77,8 +77,7 @@ void AdamRun(const AdamStep& step, int64_t size, const float* sum, const float* 
 }
 
 void AddInPlaceRun(int64_t size, float* sum, const float* other) {
-  Map(size, sum, other, sum,
-      [](FloatVector a, FloatVector b) HWY_ATTR { return hn::Add(a, b); });
+  Map(size, sum, other, sum, [](FloatVector a, FloatVector b) HWY_ATTR { return hn::Add(a, b); });
 }
 
 }  // namespace HWY_NAMESPACE

@@ -32,8 +32,8 @@ struct AdamStep {
   float one_minus_beta1 = 0.1f;  // 1 - beta in float64, then rounded
   float beta2 = 0.999f;
   float one_minus_beta2 = 0.001f;
-  float step_size = 0;                  // learning_rate / (1 - beta1^t), float64, then rounded
-  float bias_correction2_root = 1;      // sqrt(1 - beta2^t), float64, then rounded
+  float step_size = 0;              // learning_rate / (1 - beta1^t), float64, then rounded
+  float bias_correction2_root = 1;  // sqrt(1 - beta2^t), float64, then rounded
   float epsilon = 1e-8f;
   float weight_decay = 0;
 };

@@ -79,8 +79,7 @@ TEST(OptimizerUpdateTest, AdamEqualsItsTwin) {
         std::vector<float> got(size);
         reference::AdamUpdate(step, sum, p, absl::MakeSpan(want_m), absl::MakeSpan(want_v),
                               absl::MakeSpan(want));
-        AdamUpdate(step, sum, p, absl::MakeSpan(got_m), absl::MakeSpan(got_v),
-                   absl::MakeSpan(got));
+        AdamUpdate(step, sum, p, absl::MakeSpan(got_m), absl::MakeSpan(got_v), absl::MakeSpan(got));
         EXPECT_TRUE(BitEqual(want, got)) << size;
         EXPECT_TRUE(BitEqual(want_m, got_m)) << size;
         EXPECT_TRUE(BitEqual(want_v, got_v)) << size;

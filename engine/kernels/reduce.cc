@@ -57,8 +57,8 @@ HWY_INLINE void SumColumnsLeaf(int64_t rows, int64_t stride, int64_t width, cons
 
 // One piece of the columns: leaves are pushed on `stack` and folded as the tree
 // says. The bottom of the stack ends up as the result.
-void SumColumnsRun(int64_t stride, int64_t width, int shards, const int64_t* cuts,
-                   const int* folds, const float* x, float* stack, float* out) {
+void SumColumnsRun(int64_t stride, int64_t width, int shards, const int64_t* cuts, const int* folds,
+                   const float* x, float* stack, float* out) {
   float* top = stack;
   for (int shard = 0; shard < shards; ++shard, top += width) {
     SumColumnsLeaf(cuts[shard + 1] - cuts[shard], stride, width, x + cuts[shard] * stride, top);

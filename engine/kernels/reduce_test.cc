@@ -51,9 +51,13 @@ TEST(ReduceTest, SumColumnsEqualsItsTwin) {
 }
 
 TEST(ReduceTest, SumColumnsShardTreeEqualsItsTwin) {
-  const std::vector<std::vector<int64_t>> runs = {
-      {0, 0},       {0, 5},          {0, 3, 5},        {0, 0, 7, 7},
-      {0, 2, 4, 6, 8, 10}, {0, 1, 3, 3, 8, 9, 12}, {0, 16, 32, 48, 64, 80, 96, 112, 128}};
+  const std::vector<std::vector<int64_t>> runs = {{0, 0},
+                                                  {0, 5},
+                                                  {0, 3, 5},
+                                                  {0, 0, 7, 7},
+                                                  {0, 2, 4, 6, 8, 10},
+                                                  {0, 1, 3, 3, 8, 9, 12},
+                                                  {0, 16, 32, 48, 64, 80, 96, 112, 128}};
   OnEverySetAndThreadCount([&] {
     for (const std::vector<int64_t>& cuts : runs) {
       for (int64_t columns : {0, 1, 10, 15, 16, 17, 64, 129, 1000}) {

@@ -117,7 +117,7 @@ void MatmulShardTree(int64_t m, int64_t n, absl::Span<const int64_t> cuts, const
   const std::vector<float> sum = TreeSum({0, shards}, [&](int shard) {
     std::vector<float> product(m * n);
     reference::Matmul(m, n, cuts[shard + 1] - cuts[shard], {a + cuts[shard] * m, true},
-           {b + cuts[shard] * n, false}, nullptr, Activation::kNone, product.data());
+                      {b + cuts[shard] * n, false}, nullptr, Activation::kNone, product.data());
     return product;
   });
   for (int64_t i = 0; i < m * n; ++i) c[i] = sum[i];

@@ -35,15 +35,18 @@ HWY_INLINE V ExpOf(D d, V x) {
   x = hn::IfThenElse(hn::Lt(x, lowest), lowest, x);
   const V shifted = Fma(x, hn::Set(d, kLog2OfE), shift);
   const V n = hn::Sub(shifted, shift);
-  V r = Fma(n, hn::Set(d, -kLn2High), x);
-  r = Fma(n, hn::Set(d, -kLn2Low), r);
-  const V p = hn::Add(Fma(PolynomialOf(d, kExp, r), hn::Mul(r, r), r), hn::Set(d, 1.0f));
+  const V one = hn::Set(d, 1.0f);
+  const V rest = Fma(n, hn::Set(d, -kLn2High), x);
+  const V r = Fma(n, hn::Set(d, -kLn2Low), rest);
+  const V lost = Fma(n, hn::Set(d, -kLn2Low), hn::Sub(rest, r));
+  const V small = Fma(PolynomialOf(d, kExp, r), hn::Mul(r, r), lost);
+  const V sum = hn::Add(one, r);
+  const V p = hn::Add(sum, hn::Add(hn::Sub(r, hn::Sub(sum, one)), small));
   const auto exponent = hn::Sub(hn::BitCast(di, shifted), hn::BitCast(di, shift));
   const auto half = hn::ShiftRight<1>(exponent);
   const auto bias = hn::Set(di, 127);
   const V first = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(half, bias)));
-  const V second =
-      hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::Sub(exponent, half), bias)));
+  const V second = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::Sub(exponent, half), bias)));
   return hn::Mul(hn::Mul(p, first), second);
 }
 
@@ -66,8 +69,7 @@ HWY_INLINE V LogOf(D d, V x) {
   y = Fma(square, hn::Set(d, -0.5f), y);
   y = Fma(e, hn::Set(d, kLn2High), hn::Add(f, y));
   y = hn::IfThenElse(hn::Eq(x, infinity), x, y);
-  y = hn::IfThenElse(hn::Ge(x, zero), y,
-                     hn::Set(d, std::numeric_limits<float>::quiet_NaN()));
+  y = hn::IfThenElse(hn::Ge(x, zero), y, hn::Set(d, std::numeric_limits<float>::quiet_NaN()));
   return hn::IfThenElse(hn::Eq(x, zero), hn::Neg(infinity), y);
 }
 
@@ -77,8 +79,7 @@ HWY_INLINE V TanhOf(D d, V x) {
   const V a = hn::Abs(x);
   const V square = hn::Mul(a, a);
   const V small = Fma(hn::Mul(a, square), PolynomialOf(d, kTanh, square), a);
-  const V large =
-      hn::Sub(one, hn::Div(hn::Set(d, 2.0f), hn::Add(ExpOf(d, hn::Add(a, a)), one)));
+  const V large = hn::Sub(one, hn::Div(hn::Set(d, 2.0f), hn::Add(ExpOf(d, hn::Add(a, a)), one)));
   return hn::CopySign(hn::IfThenElse(hn::Lt(a, hn::Set(d, kTanhSmall)), small, large), x);
 }
 
@@ -86,7 +87,14 @@ template <class D, class V>
 HWY_INLINE V SigmoidOf(D d, V x) {
   const V one = hn::Set(d, 1.0f);
   const V e = ExpOf(d, hn::Neg(hn::Abs(x)));
-  return hn::Div(hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one), hn::Add(one, e));
+  const V numerator = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one);
+  const V sum = hn::Add(one, e);
+  const V lost = hn::Sub(e, hn::Sub(sum, one));
+  const V inverse = hn::Div(one, sum);
+  const V quotient = hn::Mul(numerator, inverse);
+  const V minus = hn::Neg(quotient);
+  const V left = Fma(minus, lost, Fma(minus, sum, numerator));
+  return Fma(left, inverse, quotient);
 }
 
 }  // namespace HWY_NAMESPACE

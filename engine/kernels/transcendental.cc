@@ -40,9 +40,14 @@ float Exp(float x) {
   x = x < kExpLowest ? kExpLowest : x;
   const float shifted = std::fma(x, kLog2OfE, kRoundingShift);
   const float n = shifted - kRoundingShift;
-  float r = std::fma(n, -kLn2High, x);
-  r = std::fma(n, -kLn2Low, r);
-  const float p = std::fma(Polynomial(kExp, r), r * r, r) + 1.0f;
+  const float rest = std::fma(n, -kLn2High, x);
+  const float r = std::fma(n, -kLn2Low, rest);
+  // 1 + r + (r^2 P(r) + what r lost): the roundings of r and of 1 + r are made
+  // good, which halves the error.
+  const float lost = std::fma(n, -kLn2Low, rest - r);
+  const float small = std::fma(Polynomial(kExp, r), r * r, lost);
+  const float sum = 1.0f + r;
+  const float p = sum + ((r - (sum - 1.0f)) + small);
   // 2^n in two factors: the first product is exact, the second rounds once,
   // into a denormal or to infinity where it must.
   const int32_t exponent = static_cast<int32_t>(Bits(shifted) - Bits(kRoundingShift));
@@ -78,11 +83,19 @@ float Tanh(float x) {
   return std::copysign(1.0f - 2.0f / (Exp(a + a) + 1.0f), x);
 }
 
-// By exp(-|x|), so that neither end overflows or loses its denormals.
+// By e = exp(-|x|), so that neither end overflows or loses its denormals:
+// e / (1 + e) or 1 / (1 + e), then one correction by what the quotient and the
+// rounding of 1 + e leave over.
 float Sigmoid(float x) {
   if (x != x) return x;
   const float e = Exp(-std::fabs(x));
-  return (x < 0.0f ? e : 1.0f) / (1.0f + e);
+  const float numerator = x < 0.0f ? e : 1.0f;
+  const float sum = 1.0f + e;
+  const float lost = e - (sum - 1.0f);
+  const float inverse = 1.0f / sum;
+  const float quotient = numerator * inverse;
+  const float left = std::fma(-quotient, lost, std::fma(-quotient, sum, numerator));
+  return std::fma(left, inverse, quotient);
 }
 
 double PowerOfWhole(double base, uint64_t exponent) {
@@ -102,9 +115,9 @@ double CosPi(double x) {
       0.0019295743094039231,   -0.02580689139001406,  0.2353306303588932,
       -1.3352627688545895,     4.0587121264167685,    -4.934802200544679};
   static constexpr double kSine[] = {
-      -2.2948428997269873e-08, 7.952054001475513e-07, -2.1915353447830217e-05,
+      -2.2948428997269873e-08, 7.952054001475513e-07,  -2.1915353447830217e-05,
       0.00046630280576761255,  -0.0073704309457143504, 0.08214588661112823,
-      -0.5992645293207921,     2.5501640398773455,    -5.16771278004997};
+      -0.5992645293207921,     2.5501640398773455,     -5.16771278004997};
   static constexpr double kPi = 3.141592653589793;
   static constexpr double kPiRest = 1.2246467991473532e-16;
   const bool past_quarter = x > 0.5;

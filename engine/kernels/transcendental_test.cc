@@ -27,10 +27,10 @@ double ErrorInUlp(float got, double truth) {
   return std::fabs(static_cast<double>(got) - truth) / ulp;
 }
 
-// The worst error over every 97th float32 whose true result is finite in float32.
+// The worst error over every 397th float32 whose true result is finite in float32.
 double WorstError(float (*function)(float), double (*truth)(double)) {
   double worst = 0;
-  for (uint64_t bits = 0; bits < (uint64_t{1} << 32); bits += 97) {
+  for (uint64_t bits = 0; bits < (uint64_t{1} << 32); bits += 397) {
     const float x = FromBits(static_cast<uint32_t>(bits));
     const double want = truth(x);
     if (!(std::fabs(want) < 3.4028234e38)) continue;
@@ -107,7 +107,8 @@ TEST(TranscendentalTest, CosPiIsWithinTwoUlp) {
     const long double truth = x < 0.25 || x > 0.75 ? cosl(pi * x) : sinl(pi * (0.5L - x));
     int exponent;
     std::frexp(static_cast<double>(truth), &exponent);
-    EXPECT_LE(std::fabs(static_cast<double>(CosPi(x) - truth)), 2.0 * std::ldexp(1.0, exponent - 53))
+    EXPECT_LE(std::fabs(static_cast<double>(CosPi(x) - truth)),
+              2.0 * std::ldexp(1.0, exponent - 53))
         << x;
   }
   EXPECT_EQ(CosPi(0.0), 1.0);

@@ -1,0 +1,207 @@
+#include "engine/model/build_model.h"
+
+#include <google/protobuf/text_format.h>
+
+#include "engine/model/field_error.h"
+#include "gtest/gtest.h"
+
+namespace lockstep {
+namespace {
+
+template <typename Message>
+Message Parse(const std::string& text) {
+  Message message;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &message)) << text;
+  return message;
+}
+
+v1::JobSpec Spec(const std::string& text) { return Parse<v1::JobSpec>(text); }
+
+constexpr char kImageModel[] = R"(
+  seed: 5
+  model { flatten {} }
+  model { linear { out_features: 16 } }
+  model { relu {} }
+  model { linear { out_features: 10 bias: false } }
+  loss { cross_entropy {} }
+  data_summary { classes: 10 })";
+
+void ExpectError(const absl::Status& status, const std::string& path, const std::string& message) {
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(FieldPathOf(status), path);
+  EXPECT_EQ(FieldMessageOf(status), message);
+}
+
+TEST(BuildModelTest, InfersSizesFromTheExamples) {
+  const auto model = BuildModel(Spec(kImageModel), {28, 28});
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ((*model)->Describe(),
+            "Sequential(\n"
+            "  (0): Flatten(start_dim=1, end_dim=-1)\n"
+            "  (1): Linear(in_features=784, out_features=16, bias=True)\n"
+            "  (2): ReLU()\n"
+            "  (3): Linear(in_features=16, out_features=10, bias=False)\n"
+            ")");
+  EXPECT_EQ(*OutputShape(Spec(kImageModel), {28, 28}), (Shape{10}));
+}
+
+TEST(BuildModelTest, ThePlanHasTheModelsLayout) {
+  const auto model = BuildModel(Spec(kImageModel), {28, 28});
+  const auto plan = PlanModel(Spec(kImageModel), {28, 28});
+  const nn::ParameterLayout layout = nn::ParameterLayout::Of(**model);
+  ASSERT_EQ(plan->layout.slots().size(), layout.slots().size());
+  for (size_t i = 0; i < layout.slots().size(); ++i) {
+    EXPECT_EQ(plan->layout.slots()[i].name, layout.slots()[i].name);
+    EXPECT_EQ(plan->layout.slots()[i].shape, layout.slots()[i].shape);
+    EXPECT_EQ(plan->layout.slots()[i].offset_elements, layout.slots()[i].offset_elements);
+  }
+  EXPECT_EQ(plan->layout.total_elements(), layout.total_elements());
+}
+
+TEST(BuildModelTest, InitialValuesDependOnTheSeed) {
+  v1::JobSpec spec = Spec(kImageModel);
+  const auto weight = [&] {
+    return (*BuildModel(spec, {2, 2}))->NamedParameters()[0].variable.value().ToString();
+  };
+  const std::string first = weight();
+  EXPECT_EQ(first, weight());
+  spec.set_seed(6);
+  EXPECT_NE(first, weight());
+}
+
+TEST(BuildModelTest, EveryLayerIsMade) {
+  const auto model = BuildModel(Spec(R"(model { linear { out_features: 3 } } model { tanh {} }
+      model { sigmoid {} } model { linear { out_features: 1 } } loss { mse {} })"),
+                                {4});
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ((*model)->layers()[1]->Describe(), "Tanh()");
+  EXPECT_EQ((*model)->layers()[2]->Describe(), "Sigmoid()");
+}
+
+TEST(BuildModelTest, ImagesWithoutFlattenAreToldSo) {
+  const v1::JobSpec spec = Spec("model { linear { out_features: 10 } } loss { cross_entropy {} }");
+  ExpectError(PlanModel(spec, {28, 28}).status(), "model[0].linear.out_features",
+              "cross_entropy wants one axis of classes, got outputs of shape [28, 10] for each "
+              "example; put a flatten layer before the linear layers");
+}
+
+TEST(BuildModelTest, LinearOverTheLastAxisThenFlattenIsLegal) {
+  const v1::JobSpec spec = Spec(R"(model { linear { out_features: 2 } } model { flatten {} }
+      model { linear { out_features: 10 } } loss { cross_entropy {} })");
+  EXPECT_EQ(*OutputShape(spec, {28, 28}), (Shape{10}));
+  EXPECT_EQ(PlanModel(spec, {28, 28})->layout.slots()[2].shape, (Shape{10, 56}));
+}
+
+TEST(BuildModelTest, OutputsMustFitTheLoss) {
+  v1::JobSpec spec = Spec(kImageModel);
+  spec.mutable_data_summary()->set_classes(11);
+  ExpectError(PlanModel(spec, {4}).status(), "model[3].linear.out_features",
+              "got 10 outputs, want at least 11: the labels go from 0 to 10");
+  spec.mutable_data_summary()->set_classes(0);
+  EXPECT_EQ(FieldPathOf(PlanModel(spec, {4}).status()), "loss.cross_entropy");
+  spec.clear_data_summary();
+  EXPECT_TRUE(PlanModel(spec, {4}).ok());
+  spec.mutable_loss()->mutable_mse();
+  ExpectError(PlanModel(spec, {4}).status(), "model[3].linear.out_features",
+              "mse wants one output, as the data has one label column, got outputs of shape [10]");
+}
+
+TEST(BuildModelTest, MalformedModelsAreErrors) {
+  ExpectError(PlanModel(Spec(""), {4}).status(), "model", "got no layers, want at least one");
+  ExpectError(PlanModel(Spec("model { relu {} }"), {4}).status(), "model",
+              "got no layer with parameters, want at least one linear layer");
+  ExpectError(PlanModel(Spec("model {}"), {4}).status(), "model[0]",
+              "missing, want a layer: linear, relu, tanh, sigmoid or flatten");
+  ExpectError(PlanModel(Spec("model { linear {} }"), {4}).status(), "model[0].linear.out_features",
+              "got 0, want 1 to 16777216");
+  ExpectError(PlanModel(Spec("model { linear { out_features: 4294967295 } }"), {4}).status(),
+              "model[0].linear.out_features", "got 4294967295, want 1 to 16777216");
+  EXPECT_EQ(FieldPathOf(PlanModel(Spec("model { linear { out_features: 1 } }"), {}).status()),
+            "model[0].linear");
+}
+
+TEST(BuildModelTest, HostileSizesAreErrors) {
+  const v1::JobSpec spec = Spec("model { flatten {} } model { linear { out_features: 16777216 } }");
+  for (const Shape& shape :
+       {Shape{0}, Shape{-5}, Shape{int64_t{1} << 62}, Shape{int64_t{1} << 40, int64_t{1} << 40}}) {
+    EXPECT_EQ(FieldPathOf(PlanModel(spec, shape).status()), "data") << shape.ToString();
+  }
+  EXPECT_EQ(FieldPathOf(PlanModel(spec, {int64_t{1} << 40}).status()), "model[1].linear");
+  // 2^44 bytes: a legal plan, but no machine of today holds the model.
+  EXPECT_EQ(BuildModel(spec, {int64_t{1} << 20}).status().code(),
+            absl::StatusCode::kResourceExhausted);
+}
+
+TEST(MakeOptimizerTest, FloatsMeanTheirDecimals) {
+  const auto sgd = MakeOptimizer(
+      Parse<v1::OptimizerChoice>("sgd { learning_rate: 0.1 momentum: 0.9 nesterov: true }"));
+  ASSERT_TRUE(sgd.ok()) << sgd.status();
+  EXPECT_EQ((*sgd)->Describe(),
+            "Sgd(learning_rate=0.1, momentum=0.9, weight_decay=0, nesterov=True)");
+  EXPECT_EQ((*sgd)->state_count(), 1);
+}
+
+// A default and the same number written out must give the same bits.
+TEST(MakeOptimizerTest, DefaultsAreJobProtos) {
+  const auto unset = MakeOptimizer(Parse<v1::OptimizerChoice>("adam {}"));
+  const auto written = MakeOptimizer(Parse<v1::OptimizerChoice>(
+      "adam { learning_rate: 0.001 beta1: 0.9 beta2: 0.999 epsilon: 1e-8 weight_decay: 0 }"));
+  ASSERT_TRUE(unset.ok() && written.ok());
+  const float gradient[] = {0.3f}, parameter[] = {1.1f};
+  float values[2], moments[2][2] = {};
+  int i = 0;
+  for (const optim::Optimizer* optimizer : {unset->get(), written->get()}) {
+    const absl::Span<float> state[] = {absl::MakeSpan(&moments[i][0], 1),
+                                       absl::MakeSpan(&moments[i][1], 1)};
+    optimizer->Update(0, 1, 1, gradient, parameter, state, absl::MakeSpan(&values[i], 1));
+    ++i;
+  }
+  EXPECT_EQ(values[0], values[1]);
+  EXPECT_EQ(moments[0][1], moments[1][1]);
+}
+
+TEST(MakeOptimizerTest, FieldsOutOfRangeAreNamed) {
+  const auto path = [](const char* text) {
+    return FieldPathOf(MakeOptimizer(Parse<v1::OptimizerChoice>(text)).status());
+  };
+  EXPECT_EQ(path(""), "optimizer");
+  EXPECT_EQ(path("sgd {}"), "optimizer.sgd.learning_rate");
+  EXPECT_EQ(path("sgd { learning_rate: inf }"), "optimizer.sgd.learning_rate");
+  EXPECT_EQ(path("sgd { learning_rate: 1 momentum: 1 }"), "optimizer.sgd.momentum");
+  EXPECT_EQ(path("sgd { learning_rate: 1 weight_decay: nan }"), "optimizer.sgd.weight_decay");
+  EXPECT_EQ(path("sgd { learning_rate: 1 nesterov: true }"), "optimizer.sgd.nesterov");
+  EXPECT_EQ(path("adam { learning_rate: 0 }"), "optimizer.adam.learning_rate");
+  EXPECT_EQ(path("adam { beta1: -1 }"), "optimizer.adam.beta1");
+  EXPECT_EQ(path("adam { beta2: 1 }"), "optimizer.adam.beta2");
+  EXPECT_EQ(path("adam { epsilon: 0 }"), "optimizer.adam.epsilon");
+}
+
+TEST(MakeScheduleTest, KindsAndDefaults) {
+  const auto schedule = [](const char* text) {
+    return *MakeSchedule(Parse<v1::ScheduleChoice>(text));
+  };
+  EXPECT_EQ(schedule("").Factor(0, 10, 5), 1);
+  EXPECT_EQ(schedule("constant { warmup_steps: 2 }").Factor(1, 10, 5), 0.5);
+  EXPECT_EQ(schedule("step { step_size: 1 }").Factor(5, 10, 5), 0.1);
+  EXPECT_EQ(schedule("cosine {}").Factor(5, 10, 5), 0.5);
+  EXPECT_EQ(schedule("linear { final_factor: 0.5 }").Factor(5, 10, 5), 0.75);
+}
+
+TEST(MakeScheduleTest, FieldsOutOfRangeAreNamed) {
+  const auto path = [](const char* text) {
+    return FieldPathOf(MakeSchedule(Parse<v1::ScheduleChoice>(text)).status());
+  };
+  EXPECT_EQ(path("step {}"), "learning_rate_schedule.step.step_size");
+  EXPECT_EQ(path("step { step_size: 1 gamma: 0 }"), "learning_rate_schedule.step.gamma");
+  EXPECT_EQ(path("cosine { final_factor: 2 }"), "learning_rate_schedule.cosine.final_factor");
+  EXPECT_EQ(path("linear { final_factor: nan }"), "learning_rate_schedule.linear.final_factor");
+}
+
+TEST(MakeLossTest, Kinds) {
+  EXPECT_TRUE((*MakeLoss(Parse<v1::LossChoice>("cross_entropy {}")))->has_classes());
+  EXPECT_FALSE((*MakeLoss(Parse<v1::LossChoice>("mse {}")))->has_classes());
+  EXPECT_EQ(FieldPathOf(MakeLoss(v1::LossChoice()).status()), "loss");
+}
+
+}  // namespace
+}  // namespace lockstep

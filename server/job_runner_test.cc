@@ -1,0 +1,318 @@
+// The runner against workers that come, go, die and dawdle, under a clock that
+// only the test moves. Every interleaving must end with the same bits.
+#include "server/job_runner.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+
+#include "engine/data/model_hash.h"
+#include "server/testing/fake_worker.h"
+
+namespace lockstep::server {
+namespace {
+
+// 300 x 500 weights: 150,000 parameters, three chunks, the last cut short.
+v1::JobSpec WideSpec() {
+  v1::JobSpec spec;
+  spec.set_seed(5);
+  spec.add_model()->mutable_linear()->set_out_features(500);
+  spec.mutable_model(0)->mutable_linear()->set_bias(true);
+  spec.mutable_loss()->mutable_cross_entropy();
+  spec.mutable_optimizer()->mutable_sgd()->set_learning_rate(0.1f);
+  spec.mutable_optimizer()->mutable_sgd()->set_momentum(0.9f);
+  spec.set_epochs(2);
+  spec.set_batch_size(20);
+  spec.set_shards(6);
+  spec.mutable_workers()->set_min(1);
+  spec.mutable_workers()->set_max(6);
+  spec.mutable_checkpoint()->set_interval_steps(0);
+  v1::DataSummary& data = *spec.mutable_data_summary();
+  data.set_training_examples(50);
+  data.set_validation_examples(9);
+  data.add_example_shape(300);
+  data.set_classes(500);
+  return spec;
+}
+
+// The same plan with few parameters, for thousands of runs.
+v1::JobSpec SmallSpec() {
+  v1::JobSpec spec = WideSpec();
+  spec.mutable_model(0)->mutable_linear()->set_out_features(3);
+  spec.mutable_data_summary()->set_example_shape(0, 4);
+  spec.mutable_data_summary()->set_classes(3);
+  return spec;
+}
+
+struct RecordingHost : public JobRunnerHost {
+  void OnRunning(const std::string&, const std::string& reason) override {
+    reasons.push_back(reason);
+  }
+  void OnEpoch(const std::string&, const v1::EpochMetrics& metrics) override {
+    epochs.push_back(metrics);
+  }
+  void OnCheckpoint(const std::string&, Checkpoint checkpoint) override {
+    checkpoints.push_back(std::move(checkpoint));
+  }
+  void OnEnded(const std::string&, v1::JobState state, const std::string& reason,
+               std::optional<Checkpoint> checkpoint) override {
+    ended = true;
+    final_state = state;
+    final_reason = reason;
+    final_checkpoint = std::move(checkpoint);
+  }
+
+  std::vector<std::string> reasons;
+  std::vector<v1::EpochMetrics> epochs;
+  std::vector<Checkpoint> checkpoints;
+  bool ended = false;
+  v1::JobState final_state = v1::JOB_STATE_UNSPECIFIED;
+  std::string final_reason;
+  std::optional<Checkpoint> final_checkpoint;
+};
+
+// A runner and its fake workers; the test says who moves next.
+class Simulation {
+ public:
+  explicit Simulation(const v1::JobSpec& spec,
+                      std::optional<Checkpoint> checkpoint = std::nullopt,
+                      std::vector<v1::EpochMetrics> epochs = {})
+      : spec_(spec) {
+    JobRunner::Options options;
+    options.job_id = "job-1";
+    options.spec = spec;
+    options.now = [this] { return now_ += absl::Milliseconds(1); };
+    options.host = &host_;
+    options.checkpoint = std::move(checkpoint);
+    options.epochs = std::move(epochs);
+    auto runner = JobRunner::Create(std::move(options));
+    EXPECT_TRUE(runner.ok()) << runner.status();
+    runner_ = *std::move(runner);
+    const auto& linear = spec.model(0).linear();
+    const int64_t in = spec.data_summary().example_shape(0);
+    const auto padded = [](int64_t elements) { return (elements + 15) / 16 * 16; };
+    total_elements_ = padded(in * linear.out_features()) + padded(linear.out_features());
+  }
+
+  std::string Join() {
+    const std::string name = "worker-" + std::to_string(joined_++);
+    workers_[name] = std::make_shared<FakeWorker>(spec_, total_elements_);
+    runner_->AddWorker(name, workers_[name]);
+    return name;
+  }
+  void Leave(const std::string& name) {
+    runner_->RemoveWorker(name);
+    workers_.erase(name);
+  }
+  // Lets a worker take in one message, or the runner one answer of its.
+  bool Move(const std::string& name, bool answer_first) {
+    FakeWorker& worker = *workers_.at(name);
+    if (worker.has_answer() && (answer_first || !worker.has_work())) {
+      Deliver(name, worker.TakeAnswer());
+    } else if (worker.has_work()) {
+      worker.Work();
+    } else {
+      return false;
+    }
+    EXPECT_TRUE(worker.closed().ok()) << worker.closed();
+    return true;
+  }
+  void Deliver(const std::string& name, FakeWorker::Answer answer) {
+    absl::Status status;
+    if (answer.message.has_job_ready()) {
+      status = runner_->OnJobReady(name, answer.message.job_ready());
+    } else if (answer.message.has_gradient_chunk()) {
+      status = runner_->OnGradientChunk(name, answer.message.gradient_chunk(), answer.values);
+    } else {
+      status = runner_->OnNodeResult(name, answer.message.node_result());
+    }
+    EXPECT_TRUE(status.ok()) << status;
+  }
+  // Goes on, everyone in turn, until nobody has anything to do.
+  void RunUntilQuiet() {
+    bool moved = true;
+    while (moved) {
+      moved = false;
+      for (auto& entry : std::map<std::string, std::shared_ptr<FakeWorker>>(workers_)) {
+        moved |= Move(entry.first, true);
+      }
+    }
+  }
+  std::string Hash() const {
+    EXPECT_TRUE(host_.final_checkpoint.has_value());
+    return data::ModelSha256(host_.final_checkpoint->parameters);
+  }
+
+  const v1::JobSpec spec_;
+  absl::Time now_ = absl::UnixEpoch();
+  RecordingHost host_;
+  std::shared_ptr<JobRunner> runner_;
+  int64_t total_elements_ = 0;
+  int joined_ = 0;
+  std::map<std::string, std::shared_ptr<FakeWorker>> workers_;
+};
+
+std::string CalmHash(const v1::JobSpec& spec, int workers) {
+  Simulation simulation(spec);
+  for (int i = 0; i < workers; ++i) simulation.Join();
+  simulation.RunUntilQuiet();
+  EXPECT_EQ(simulation.host_.final_state, v1::SUCCEEDED) << simulation.host_.final_reason;
+  EXPECT_EQ(simulation.host_.epochs.size(), 2);
+  return simulation.Hash();
+}
+
+TEST(JobRunnerTest, TheNumberOfWorkersChangesNoBit) {
+  const std::string one = CalmHash(WideSpec(), 1);
+  for (int workers : {2, 3, 4, 5, 6, 9}) EXPECT_EQ(CalmHash(WideSpec(), workers), one) << workers;
+}
+
+// One random life of a cluster: joins, deaths at any moment, answers late.
+void RunChaos(uint32_t seed, const std::string& calm_hash,
+              const std::vector<v1::EpochMetrics>& calm_epochs) {
+  SCOPED_TRACE(seed);
+  std::mt19937 random(seed);
+  Simulation simulation(SmallSpec());
+  simulation.Join();
+  for (int moves = 0; !simulation.host_.ended; ++moves) {
+    ASSERT_LT(moves, 100000);
+    const uint32_t dice = random() % 100;
+    if (simulation.workers_.empty() || (dice < 3 && simulation.workers_.size() < 7)) {
+      simulation.Join();
+      continue;
+    }
+    auto chosen = simulation.workers_.begin();
+    std::advance(chosen, random() % simulation.workers_.size());
+    if (dice < 6 && moves < 2000) {
+      simulation.Leave(chosen->first);
+    } else {
+      simulation.Move(chosen->first, random() % 2 == 0);
+    }
+  }
+  ASSERT_EQ(simulation.host_.final_state, v1::SUCCEEDED) << simulation.host_.final_reason;
+  EXPECT_EQ(simulation.Hash(), calm_hash);
+  ASSERT_EQ(simulation.host_.epochs.size(), calm_epochs.size());
+  for (size_t i = 0; i < calm_epochs.size(); ++i) {
+    EXPECT_EQ(simulation.host_.epochs[i].training_loss(), calm_epochs[i].training_loss());
+    EXPECT_EQ(simulation.host_.epochs[i].validation_loss(), calm_epochs[i].validation_loss());
+  }
+}
+
+TEST(JobRunnerTest, TwoThousandRandomLivesEndWithTheSameBits) {
+  Simulation calm(SmallSpec());
+  calm.Join();
+  calm.RunUntilQuiet();
+  const std::string hash = calm.Hash();
+  for (uint32_t seed = 1; seed <= 2000 && !HasFailure(); ++seed) {
+    RunChaos(seed, hash, calm.host_.epochs);
+  }
+}
+
+TEST(JobRunnerTest, GoesOnFromAnyCheckpointWithTheSameBits) {
+  v1::JobSpec spec = SmallSpec();
+  spec.mutable_checkpoint()->set_interval_steps(1);
+  Simulation whole(spec);
+  whole.Join();
+  whole.RunUntilQuiet();
+  ASSERT_EQ(whole.host_.checkpoints.size(), 5);  // of 6 steps; the last is the final state
+  for (const Checkpoint& checkpoint : whole.host_.checkpoints) {
+    std::vector<v1::EpochMetrics> epochs;
+    for (const auto& epoch : whole.host_.epochs) {
+      if (epoch.step() <= checkpoint.step) epochs.push_back(epoch);
+    }
+    Simulation rest(spec, checkpoint, epochs);
+    rest.Join();
+    rest.Join();
+    rest.RunUntilQuiet();
+    EXPECT_EQ(rest.Hash(), whole.Hash()) << checkpoint.step;
+    EXPECT_EQ(rest.host_.epochs.back().training_loss(), whole.host_.epochs.back().training_loss());
+  }
+}
+
+TEST(JobRunnerTest, WaitsForTheMinimumOfWorkersAndSaysSo) {
+  v1::JobSpec spec = SmallSpec();
+  spec.mutable_workers()->set_min(2);
+  Simulation simulation(spec);
+  const std::string first = simulation.Join();
+  simulation.RunUntilQuiet();
+  EXPECT_FALSE(simulation.host_.ended);
+  v1::Job job;
+  simulation.runner_->FillProgress(&job);
+  EXPECT_THAT(job.state_reason(), testing::HasSubstr("has 1, needs 2"));
+  simulation.Join();
+  simulation.RunUntilQuiet();
+  EXPECT_EQ(simulation.host_.final_state, v1::SUCCEEDED);
+}
+
+TEST(JobRunnerTest, StopsAfterThePresentStepAndKeepsIt) {
+  Simulation simulation(SmallSpec());
+  const std::string name = simulation.Join();
+  for (int i = 0; i < 6; ++i) simulation.Move(name, true);
+  simulation.runner_->Stop(v1::CANCELLED, "by a test");
+  simulation.RunUntilQuiet();
+  EXPECT_TRUE(simulation.host_.ended);
+  EXPECT_EQ(simulation.host_.final_state, v1::CANCELLED);
+  ASSERT_TRUE(simulation.host_.final_checkpoint.has_value());
+  Simulation rest(SmallSpec(), simulation.host_.final_checkpoint, simulation.host_.epochs);
+  rest.Join();
+  rest.RunUntilQuiet();
+  EXPECT_EQ(rest.Hash(), CalmHash(SmallSpec(), 1));
+}
+
+TEST(JobRunnerTest, StopsAtOnceWithoutWorkers) {
+  Simulation simulation(SmallSpec());
+  simulation.runner_->Stop(v1::CANCELLED, "by a test");
+  EXPECT_TRUE(simulation.host_.ended);
+  EXPECT_EQ(simulation.host_.final_checkpoint->step, 0);
+}
+
+TEST(JobRunnerTest, WhatNoHonestWorkerSendsIsRefused) {
+  Simulation simulation(SmallSpec());
+  const std::string name = simulation.Join();
+  simulation.Move(name, false);  // prepares
+  simulation.Move(name, true);   // is ready
+  v1::GradientChunk chunk;
+  chunk.set_first_shard(1);
+  chunk.set_end_shard(3);
+  const Tensor values = Tensor::Zeros(Shape{simulation.total_elements_});
+  EXPECT_TRUE(absl::IsInvalidArgument(simulation.runner_->OnGradientChunk(name, chunk, values)));
+  chunk.set_first_shard(0);
+  chunk.set_end_shard(6);
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      simulation.runner_->OnGradientChunk(name, chunk, Tensor::Zeros(Shape{3}))));
+  chunk.set_chunk(7);
+  EXPECT_TRUE(absl::IsInvalidArgument(simulation.runner_->OnGradientChunk(name, chunk, values)));
+  v1::NodeResult result;
+  result.set_round(1);
+  result.set_end_shard(6);
+  result.set_examples(20);
+  EXPECT_TRUE(absl::IsInvalidArgument(simulation.runner_->OnNodeResult(name, result)));
+  v1::JobReady ready;
+  EXPECT_TRUE(absl::IsInvalidArgument(simulation.runner_->OnJobReady(name, ready)));
+}
+
+TEST(JobRunnerTest, ALossThatIsNoNumberFailsTheJobAndNamesTheStep) {
+  Simulation simulation(SmallSpec());
+  const std::string name = simulation.Join();
+  while (!simulation.host_.ended) {
+    FakeWorker& worker = *simulation.workers_.at(name);
+    if (!worker.has_answer()) {
+      worker.Work();
+      continue;
+    }
+    FakeWorker::Answer answer = worker.TakeAnswer();
+    if (answer.message.has_node_result()) {
+      answer.message.mutable_node_result()->set_loss_sum(std::nan(""));
+    }
+    simulation.Deliver(name, std::move(answer));
+  }
+  EXPECT_EQ(simulation.host_.final_state, v1::FAILED);
+  EXPECT_THAT(simulation.host_.final_reason, testing::HasSubstr("at step 0"));
+}
+
+}  // namespace
+}  // namespace lockstep::server
