@@ -4,14 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <ctime>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
 #include "client/job_file/job_file_parser.h"
 #include "client/job_file/job_file_problem.h"
 #include "engine/model/job_spec.h"
@@ -216,17 +215,17 @@ std::string Repeated(const std::string& text, size_t bytes) {
   return all;
 }
 
-// A megabyte of one thing. What takes long is not refused in any other way
-// than by the size limit, so that limit must be low enough.
+// A megabyte of one thing: the size limit is all that bounds the parser's time.
 TEST(JobFileRobustnessTest, AnswersMonotonousTextsQuickly) {
   constexpr size_t kBytes = 1000000;
   for (const char* piece :
        {"[",   "{",   "- ",  "? ",    "a: ",   "- a\n",   "[a, ",  "{a: ",  "\"",   "'",
         "|\n", "&a ", "*a ", "!a ",   "\n",    " ",       "#\n",   "---\n", "a\n",  "a",
         ",",   ":",   "{a,", "[a]: ", "? a\n", "- - a\n", "'a': ", "%a\n",  "a b ", "\"\\n\" "}) {
-    const absl::Time start = absl::Now();
+    // Processor time: a busy machine must not fail the test.
+    const std::clock_t start = std::clock();
     ParseAndCheck(Repeated(piece, kBytes));
-    EXPECT_LT(absl::ToDoubleSeconds(absl::Now() - start), 20.0) << piece;
+    EXPECT_LT(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC, 10.0) << piece;
   }
   std::string keys;
   for (int i = 0; keys.size() < kBytes; ++i) absl::StrAppend(&keys, "k", i, ":\n");

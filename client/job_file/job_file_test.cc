@@ -38,8 +38,10 @@ batch_size: 2
 class LoadJobFileTest : public testing::Test {
  protected:
   LoadJobFileTest()
-      : folder_(testing::TempDir() + "/" +
-                testing::UnitTest::GetInstance()->current_test_info()->name()) {
+      // Normal, as the paths in the specification are: TempDir ends in a slash.
+      : folder_((std::filesystem::path(testing::TempDir()) /
+                 testing::UnitTest::GetInstance()->current_test_info()->name())
+                    .lexically_normal()) {
     std::filesystem::create_directories(folder_ + "/sub");
     Write("sub/train.csv", "1,2,0\n3,4,1\n5,6,2\n7,8,0\n9,1,1\n");
   }

@@ -26,7 +26,7 @@ std::vector<const NamedTensor*> InNameOrder(absl::Span<const NamedTensor> tensor
 absl::string_view ElementBytes(const Tensor& tensor) {
   const size_t size_bytes =
       static_cast<size_t>(tensor.element_count()) * ElementSize(tensor.dtype());
-  if (size_bytes == 0) return {};
+  if (size_bytes == 0) return "";  // not null: memcpy of it is allowed
   const void* data = tensor.dtype() == DType::kFloat32
                          ? static_cast<const void*>(tensor.data<float>())
                          : static_cast<const void*>(tensor.data<int64_t>());

@@ -71,7 +71,7 @@ void OnEverySetAndThreadCount(const std::function<void()>& test) {
   for (const std::string& set : AvailableInstructionSets()) {
     ASSERT_TRUE(LimitInstructionSet(set).ok());
     ASSERT_EQ(ActiveInstructionSet(), set);
-    for (int threads = 1; threads <= 4; ++threads) {
+    for (int threads = 1; threads <= kMostTestThreads; ++threads) {
       SCOPED_TRACE(testing::Message() << set << ", threads: " << threads);
       omp_set_num_threads(threads);
       test();

@@ -137,11 +137,15 @@ void Share(int64_t items, int part, int parts, int64_t& begin, int64_t& end) {
   end = items * (part + 1) / parts;
 }
 
-// What one thread of the team does for a block: its share of the packing, and
-// after the barrier its rectangle of tiles.
+// What one thread of the team does for a block: when nobody needs the panels of
+// the block before, its share of the packing; when all is packed, its rectangle
+// of tiles.
 void RunBlock(const MatmulBlock& block, const MatmulTileShape& tile, int thread, int threads) {
   const int64_t row_panels = DivideUp(block.rows, tile.rows);
   const int64_t column_panels = DivideUp(block.columns, tile.columns);
+  if (threads > 1 && !block.first) {
+#pragma omp barrier
+  }
   MatmulTileRange packing;
   Share(row_panels, thread, threads, packing.first_row_panel, packing.end_row_panel);
   Share(column_panels, thread, threads, packing.first_column_panel, packing.end_column_panel);
@@ -159,10 +163,6 @@ void RunBlock(const MatmulBlock& block, const MatmulTileShape& tile, int thread,
           tiles.end_column_panel);
     HWY_DYNAMIC_DISPATCH(ComputeTiles)
     (block, tiles, stack.Reserve(block.stack_depth * tile.rows * tile.columns));
-  }
-  if (threads > 1) {
-    // The panels are written anew for the next block.
-#pragma omp barrier
   }
 }
 
@@ -231,6 +231,7 @@ void Matmul(int64_t m, int64_t n, int64_t k, MatmulOperand a, MatmulOperand b, c
             block.depth = cuts[1];
             block.cuts = cuts;
             block.folds = folds;
+            block.first = row == 0 && column == 0 && i == 0;
             block.continues = i > 0;
             const bool last = i + 1 == depth_blocks;
             block.bias = last && bias != nullptr ? bias + column : nullptr;
@@ -271,6 +272,7 @@ void MatmulShardTree(int64_t m, int64_t n, absl::Span<const int64_t> cuts, const
       block.b_source = Source(b, false, n, column, 0);
       block.rows = rows;
       block.columns = columns;
+      block.first = row == 0 && column == 0;
       block.c = c + row * n + column;
       RunBlock(block, tile, thread, threads);
     });

@@ -35,6 +35,7 @@ struct MatmulBlock {
   int64_t depth = 0;
   float* a_panels = nullptr;
   float* b_panels = nullptr;
+  bool first = true;  // no other thread can still be reading the panels
 
   // The shards within depth: cuts[0..shards], and how often the sums are
   // folded after each (shard_folds.h). A plain product is one shard, no fold.

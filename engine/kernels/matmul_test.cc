@@ -109,7 +109,7 @@ TEST(MatmulTest, ManyThreadsMayMultiplyAtOnceAndFromInsideATeam) {
   for (std::thread& thread : threads) thread.join();
   for (const auto& c : got) EXPECT_TRUE(BitEqual(want, c));
   for (auto& c : got) c.assign(size * size, -1.0f);
-#pragma omp parallel for num_threads(3)
+#pragma omp parallel for num_threads(kMostTestThreads)
   for (int i = 0; i < 4; ++i) multiply(i);
   for (const auto& c : got) EXPECT_TRUE(BitEqual(want, c));
 }
