@@ -1,18 +1,18 @@
 #include "client/command.h"
 
-#include <map>
-
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace lockstep::client {
 
 void AddFormatOption(CLI::App* app, OutputFormat* format) {
-  static const std::map<std::string, OutputFormat> kFormats = {{"text", OutputFormat::kText},
-                                                               {"json", OutputFormat::kJson}};
-  app->add_option("--format", *format, "text (for people) or json (for programs)")
-      ->transform(CLI::Transformer(kFormats, CLI::ignore_case).description("text|json"))
-      ->type_name("");
+  app->add_option_function<std::string>(
+         "--format",
+         [format](const std::string& name) {
+           *format = name == "json" ? OutputFormat::kJson : OutputFormat::kText;
+         },
+         "text (for people, the default) or json (for programs)")
+      ->check(CLI::IsMember({"text", "json"}));
 }
 
 void AddServerOption(CLI::App* app, std::string* server) {

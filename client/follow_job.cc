@@ -61,6 +61,7 @@ std::unique_ptr<ProgressView> MakeProgressView(const Environment& environment, O
   options.terminal = environment.out_is_terminal;
   options.width = environment.terminal_width;
   options.now = environment.now;
+  options.own_workers = server.empty();
   options.server = server;
   return format == OutputFormat::kJson ? JsonProgress(std::move(options))
                                        : TextProgress(std::move(options));

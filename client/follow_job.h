@@ -35,7 +35,8 @@ struct FollowResult {
 FollowResult FollowJob(const InterruptWatcher& interrupt, JobWatcher* watcher, ProgressView* view,
                        const FollowHooks& hooks = {});
 
-// The view for `format`; `server`: for the hint how to start a worker.
+// The view for `format`. `server`: for the hint how to start a worker; empty:
+// the workers are this process's own.
 std::unique_ptr<ProgressView> MakeProgressView(const Environment& environment, OutputFormat format,
                                                const std::string& server);
 

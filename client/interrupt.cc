@@ -7,6 +7,7 @@
 
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "client/exit_code.h"
 #include "engine/check.h"
 
@@ -14,6 +15,9 @@ namespace lockstep::client {
 namespace {
 
 constexpr int kSignals[3] = {SIGINT, SIGTERM, SIGHUP};
+// timeout(1) and the like send each signal twice, to the process and to its
+// group; people take longer.
+constexpr absl::Duration kSameSignal = absl::Milliseconds(300);
 constexpr char kSignalByte = 's';
 constexpr char kStopByte = 'x';
 
@@ -75,6 +79,7 @@ void InterruptWatcher::SetLastWords(std::function<void()> callback) {
 }
 
 void InterruptWatcher::Run() {
+  absl::Time first_signal_at;
   while (true) {
     char byte = 0;
     const ssize_t got = read(pipe_read_, &byte, 1);
@@ -82,10 +87,13 @@ void InterruptWatcher::Run() {
     if (got != 1 || byte == kStopByte) return;
     // Held while a callback runs: that is what the setters promise.
     absl::MutexLock lock(&mutex_);
+    const absl::Time now = absl::Now();
     if (interrupted_.exchange(true)) {
+      if (now - first_signal_at < kSameSignal) continue;
       if (last_words_) last_words_();
       _exit(kExitInterrupted);
     }
+    first_signal_at = now;
     const uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = write(event_fd_, &one, sizeof(one));
     if (on_interrupt_) on_interrupt_();

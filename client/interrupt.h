@@ -15,8 +15,8 @@ namespace lockstep::client {
 
 // While one of these lives, SIGINT, SIGTERM and SIGHUP do not end the process:
 // the first is reported here, the second runs the last words and ends the
-// process with exit code 130. The handler only writes to a pipe; a thread of
-// the watcher reads it, so that callbacks are ordinary code.
+// process with exit code 130 (unless it comes so soon that it is the same one). The handler only
+// writes to a pipe; a thread of the watcher reads it, so that callbacks are ordinary code.
 //
 // Requires: at most one at a time.
 // Threads: all functions from any thread.

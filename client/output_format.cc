@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/text_table.h"
@@ -133,6 +134,8 @@ std::string JobDetails(const v1::Job& job, absl::Time now) {
 
 std::string WorkerHint(const v1::Job& job, absl::string_view server) {
   if (job.state() != v1::QUEUED || !job.workers().empty()) return "";
+  // The server may have said so already.
+  if (absl::StrContains(job.state_reason(), "lockstep-worker")) return "";
   return absl::StrCat("to start a worker: lockstep-worker --server ", server, "\n");
 }
 

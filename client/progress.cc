@@ -50,9 +50,10 @@ std::vector<std::string> LineParts(const v1::Job& job) {
   return parts;
 }
 
-std::string StateLine(const v1::Job& job) {
+std::string StateLine(const v1::Job& job, bool with_reason) {
   std::string line = absl::StrCat(Printable(job.job_id()), " ", StateName(job.state()));
-  if (!job.state_reason().empty()) absl::StrAppend(&line, ": ", Printable(job.state_reason()));
+  if (with_reason && !job.state_reason().empty())
+    absl::StrAppend(&line, ": ", Printable(job.state_reason()));
   return line;
 }
 
@@ -89,10 +90,11 @@ class TextView : public ProgressView {
     const bool changed = job.state() != state_;
     // While a job waits, the reason is the news; while it runs, the line below has it.
     const bool new_reason = job.state() == v1::QUEUED && job.state_reason() != reason_;
-    if (!changed && !new_reason) return;
+    const bool own_wait = job.state() == v1::QUEUED && options_.own_workers;
+    if (!changed && (own_wait || !new_reason)) return;
     state_ = job.state();
     reason_ = job.state_reason();
-    Permanent(StateLine(job));
+    Permanent(StateLine(job, /*with_reason=*/!own_wait));
     if (std::exchange(hinted_, true) || options_.server.empty()) return;
     const std::string hint = WorkerHint(job, options_.server);
     if (!hint.empty()) Permanent(hint.substr(0, hint.size() - 1));

@@ -33,6 +33,8 @@ struct ProgressOptions {
   bool terminal = false;
   std::function<int()> width;  // columns of the terminal, asked at each redraw
   std::function<absl::Time()> now;
+  // The workers are this process's own: why the job waits for them is no news.
+  bool own_workers = false;
   // As the user wrote it, for the hint how to start a worker; empty: no hint.
   std::string server;
 };

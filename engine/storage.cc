@@ -1,5 +1,7 @@
 #include "engine/storage.h"
 
+#include <malloc.h>
+
 #include <array>
 #include <cstdlib>
 #include <string>
@@ -99,5 +101,11 @@ std::shared_ptr<Storage> Storage::Allocate(size_t size_bytes) {
 Storage::~Storage() { Cache().Give(ClassFor(capacity_bytes_).index, data_); }
 
 void ReleaseStorageCache() { Cache().Release(); }
+
+void KeepFreedMemory() {
+  // 32 MiB is the greatest threshold that glibc takes; 256 MiB stay at the top.
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+}
 
 }  // namespace lockstep

@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "proto/codec/transport_arguments.h"
 #include "server/job_manager.h"
 #include "server/job_service.h"
 #include "server/worker_service.h"
@@ -53,6 +54,8 @@ absl::StatusOr<std::unique_ptr<ParameterServer>> ParameterServer::Start(Options 
   // Two servers on one port would share out its connections by chance.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.SetMaxReceiveMessageSize(8 << 20);
+  ForEachTransportArgument(
+      [&builder](const char* name, int value) { builder.AddChannelArgument(name, value); });
   builder.RegisterService(server->job_service_.get());
   builder.RegisterService(server->worker_service_.get());
   server->grpc_server_ = builder.BuildAndStart();

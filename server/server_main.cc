@@ -6,9 +6,11 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
+#include <thread>
 
 #include "absl/time/time.h"
 #include "engine/kernels/instruction_set.h"
+#include "engine/storage.h"
 #include "server/parameter_server.h"
 
 namespace {
@@ -65,6 +67,7 @@ int main(int argc, char** argv) {
     return Fail(absl::Status(status.code(),
                              "--instruction-set: " + std::string(status.message())));
   }
+  lockstep::KeepFreedMemory();
   // Before any thread starts, so that all threads inherit the mask.
   const sigset_t signals = TakeSignals();
   auto server = lockstep::server::ParameterServer::Start(options);

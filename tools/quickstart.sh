@@ -22,7 +22,7 @@ cat <<END
 Took: packages $((installed - started)) s, build $((built - installed)) s, training $((trained - built)) s.
 
 Try next:
-  # The same job on three workers of one thread gives the same hash: compare.
+  # The same job on three workers of one thread: the model sha256 is the same as above.
   build/bin/lockstep train examples/digits/job.yaml --workers 3 --threads 1 --output build/digits-3 --overwrite
 
   # The hash of the model's parameters.

@@ -12,6 +12,7 @@
 #include "absl/synchronization/notification.h"
 #include "engine/kernels/instruction_set.h"
 #include "engine/storage.h"
+#include "proto/codec/transport_arguments.h"
 #include "worker/job_session.h"
 #include "worker/server_stream.h"
 
@@ -41,6 +42,8 @@ v1::WorkerMessage RegisterMessage(const WorkerOptions& options) {
 std::shared_ptr<grpc::Channel> Connect(const std::string& server) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(64 << 20);
+  ForEachTransportArgument(
+      [&arguments](const char* name, int value) { arguments.SetInt(name, value); });
   // Each connection is a try of its own, paced by the RetryPolicy.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   // A server whose machine is gone says nothing; pings find out.

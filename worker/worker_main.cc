@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "engine/kernels/instruction_set.h"
+#include "engine/storage.h"
 #include "worker/worker.h"
 
 namespace {
@@ -33,6 +34,21 @@ void StopOnSignals(const sigset_t& signals, lockstep::worker::Worker* worker) {
   _exit(kExitFailure);
 }
 
+// How long OpenMP's threads spin at a barrier before they sleep. The library's
+// default (hundreds of thousands of turns) takes the cores from the server and
+// the network's threads, and with more threads than free cores makes a step
+// hundreds of times slower; none at all makes each kernel wait for a wake-up.
+constexpr char kSpinTurns[] = "10000";
+
+// libgomp reads its settings before main: start again with them, unless the
+// user has chosen.
+void SetSpinning(char** argv) {
+  if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
+  setenv("GOMP_SPINCOUNT", kSpinTurns, 1);
+  execv("/proc/self/exe", argv);
+  // Without /proc: go on as it is; only speed is at stake.
+}
+
 std::string DefaultName() {
   char host[64] = {};
   if (gethostname(host, sizeof(host) - 1) != 0) return "worker-" + std::to_string(getpid());
@@ -42,6 +58,7 @@ std::string DefaultName() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  SetSpinning(argv);
   lockstep::worker::WorkerOptions options;
   options.name = DefaultName();
   options.threads = omp_get_num_procs();
@@ -70,6 +87,7 @@ int main(int argc, char** argv) {
     return Fail(absl::Status(status.code(),
                              "--instruction-set: " + std::string(status.message())));
   }
+  lockstep::KeepFreedMemory();
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);

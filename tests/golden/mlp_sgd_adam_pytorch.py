@@ -7,16 +7,15 @@ with the optimizer of the same name. Lockstep trains the same job in float32 and
 must stay within a relative 1e-4; this script first makes sure that PyTorch's own
 float32 does.
 
-Usage: mlp_sgd_adam_pytorch.py DIGITS_CSV [--check]
-  DIGITS_CSV: scikit-learn's digits, plain or gzipped: 64 pixels and the label a
-  line, no header.
+The data are the first 256 digits of examples/digits.
+
+Usage: mlp_sgd_adam_pytorch.py [--check]
   --check: writes nothing, and fails where the files differ from what it computes.
 
 Needs: pip install torch==2.13.0 numpy
 """
 
 import argparse
-import gzip
 import hashlib
 import json
 import sys
@@ -26,6 +25,7 @@ import numpy
 import torch
 
 FOLDER = Path(__file__).resolve().parent / "mlp"
+DIGITS = FOLDER.parents[2] / "examples" / "digits" / "digits.csv"
 ROWS = 256
 STEPS = 100
 WIDTHS = {"cross_entropy": [64, 32, 10], "mse": [64, 32, 1]}
@@ -167,11 +167,9 @@ def job_file(variant):
     )
 
 
-def make_files(digits):
+def make_files():
     """All files of tests/golden/mlp: contents by name."""
-    opened = gzip.open(digits, "rt") if digits.suffix == ".gz" else open(digits)
-    with opened as lines:
-        rows = [next(lines).strip() for _ in range(ROWS)]
+    rows = DIGITS.read_text().splitlines()[1 : 1 + ROWS]  # the first line names the columns
     table = numpy.array([[int(field) for field in row.split(",")] for row in rows])
     features = torch.from_numpy(table[:, :-1] / 16)
     labels = torch.from_numpy(table[:, -1]).long()
@@ -201,12 +199,11 @@ def same(name, old, new):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("digits", type=Path, help="scikit-learn's digits, .csv or .csv.gz")
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     options = parser.parse_args()
     torch.set_num_threads(1)
 
-    files = make_files(options.digits)
+    files = make_files()
     for name, data in files.items():
         path = FOLDER / name
         if not options.check:
