@@ -135,8 +135,9 @@ std::string JobDetails(const v1::Job& job, absl::Time now) {
 std::string WorkerHint(const v1::Job& job, absl::string_view server) {
   if (job.state() != v1::QUEUED || !job.workers().empty()) return "";
   // The server may have said so already.
-  if (absl::StrContains(job.state_reason(), "lockstep-worker")) return "";
-  return absl::StrCat("to start a worker: lockstep-worker --server ", server, "\n");
+  const std::string command = absl::StrCat("lockstep-worker --server ", server);
+  if (absl::StrContains(job.state_reason(), command)) return "";
+  return absl::StrCat("to start a worker: ", command, "\n");
 }
 
 }  // namespace lockstep::client

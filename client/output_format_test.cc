@@ -108,7 +108,7 @@ TEST(OutputFormatTest, TellsHowToStartAWorkerOnlyWhereItHelps) {
   v1::Job job;
   job.set_state(v1::QUEUED);
   EXPECT_EQ(WorkerHint(job, "big:1"), "to start a worker: lockstep-worker --server big:1\n");
-  job.set_state_reason("start one with: lockstep-worker");
+  job.set_state_reason("start one with: lockstep-worker --server big:1");
   EXPECT_EQ(WorkerHint(job, "big:1"), "");
   EXPECT_EQ(WorkerHint(SomeJob(), "big:1"), "");
 }

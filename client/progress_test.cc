@@ -59,7 +59,7 @@ TEST_F(ProgressTest, LineFitsTheTerminal) {
   EXPECT_EQ(ProgressLine(job_, 110),
             "[=============>                ]  45%  step 45/100  epoch 2/4  loss 0.5000  ETA 1m20s"
             "  52.3k examples/s");
-  EXPECT_EQ(ProgressLine(job_, 60),
+  EXPECT_EQ(ProgressLine(job_, 62),
             "[==>   ]  45%  step 45/100  epoch 2/4  loss 0.5000  ETA 1m20s");
 }
 

@@ -171,7 +171,11 @@ TEST_F(TrainCommandTest, InterruptBeforeTheServerListens) {
 TEST_F(TrainCommandTest, GoesOnWhenAWorkerDies) {
   SetJob("endless");
   WorkerScript("echo sick >&2; exit 1");
-  std::thread interrupter = InterruptAfterTheFirstEpoch();
+  // By its second start the first end has been reported.
+  std::thread interrupter([this] {
+    while (Contents(output_ + "/logs/worker-0.log").size() < 10) usleep(1000);
+    kill(getpid(), SIGINT);
+  });
   EXPECT_EQ(Train(), kExitInterrupted);
   interrupter.join();
   EXPECT_TRUE(ErrHas("worker-0 exited with code 1; starting it again: sick")) << err_.str();

@@ -210,7 +210,9 @@ int TrainSession::WriteResults(v1::Job job, bool interrupted) {
     *environment_.err << "to go on: " << ResumeCommand(options_) << std::endl;
     return interrupted ? kExitInterrupted : kExitFailed;
   }
-  return status.ok() && metrics_status.ok() ? kExitOk : kExitFailed;
+  if (status.ok() && metrics_status.ok()) return kExitOk;
+  *environment_.err << "to write the results again: " << ResumeCommand(options_) << std::endl;
+  return kExitFailed;
 }
 
 void TrainSession::PrintSummary(const v1::Job& job, double seconds,

@@ -182,13 +182,26 @@ absl::StatusOr<v1::Job> JobManager::Resume(const std::string& job_id) {
 
 absl::StatusOr<std::string> JobManager::ModelBytes(const std::string& job_id) {
   if (auto job = store_->GetJob(job_id); !job.ok()) return job.status();
-  const auto loaded = LoadNewestGoodCheckpoint(*store_, job_id, options_.now());
-  if (absl::IsNotFound(loaded.status())) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(job_id, ": no checkpoint yet; the first is written after the first epoch"));
+  // A running job may replace the newest checkpoint while it is being read.
+  constexpr int kTries = 10;
+  absl::Status failure;
+  for (int i = 0; i < kTries; ++i) {
+    const auto records = store_->Checkpoints(job_id);
+    if (!records.ok()) return records.status();
+    if (records->empty()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(job_id, ": no checkpoint yet; the first is written after the first epoch"));
+    }
+    const auto checkpoint = ReadCheckpoint(store_->checkpoints_dir(), job_id, records->front());
+    if (checkpoint.ok()) return ExportModel(job_id, *checkpoint);
+    // The newest or none: an older model under the job's name would be a lie.
+    failure = absl::IsNotFound(checkpoint.status())
+                  ? absl::DataLossError(std::string(checkpoint.status().message()))
+                  : checkpoint.status();
+    const auto now = store_->Checkpoints(job_id);
+    if (!now.ok() || now->empty() || now->front().step == records->front().step) break;
   }
-  if (!loaded.ok()) return loaded.status();
-  return ExportModel(job_id, loaded->checkpoint);
+  return failure;
 }
 
 std::vector<v1::Worker> JobManager::Workers() {
@@ -446,39 +459,51 @@ void JobManager::OnRunning(const std::string& job_id, const std::string& reason)
 }
 
 void JobManager::OnEpoch(const std::string& job_id, const v1::EpochMetrics& metrics) {
-  background_.Post([this, job_id, metrics] {
-    Report(job_id, store_->RecordEpoch(job_id, metrics));
-    absl::MutexLock lock(&mutex_);
-    ++changes_;
-  });
+  {
+    absl::MutexLock lock(&pending_mutex_);
+    pending_[job_id].epochs.push_back(metrics);
+  }
+  background_.Post([this, job_id] { WritePending(job_id); });
 }
 
 void JobManager::OnCheckpoint(const std::string& job_id, Checkpoint checkpoint) {
   {
-    absl::MutexLock lock(&pending_mutex_);
-    pending_checkpoints_[job_id] = std::move(checkpoint);
-  }
-  background_.Post([this, job_id] { WritePendingCheckpoint(job_id); });
-}
-
-void JobManager::WritePendingCheckpoint(const std::string& job_id) {
-  std::optional<Checkpoint> checkpoint;
-  {
     // An older one that was not written in time is left out: latest wins.
     absl::MutexLock lock(&pending_mutex_);
-    const auto found = pending_checkpoints_.find(job_id);
-    if (found == pending_checkpoints_.end()) return;
-    checkpoint = std::move(found->second);
-    pending_checkpoints_.erase(found);
+    pending_[job_id].checkpoint = std::move(checkpoint);
   }
-  Report(job_id, SaveCheckpoint(*store_, job_id, *checkpoint, options_.now()).status());
+  background_.Post([this, job_id] { WritePending(job_id); });
+}
+
+void JobManager::WritePending(const std::string& job_id) {
+  Pending pending;
+  {
+    absl::MutexLock lock(&pending_mutex_);
+    const auto found = pending_.find(job_id);
+    if (found == pending_.end()) return;
+    pending = std::move(found->second);
+    pending_.erase(found);
+  }
+  // Measurements first: a job that goes on from a checkpoint does not measure
+  // again what came before it.
+  for (const v1::EpochMetrics& metrics : pending.epochs) {
+    Report(job_id, store_->RecordEpoch(job_id, metrics));
+  }
+  if (pending.checkpoint.has_value()) {
+    Report(job_id,
+           SaveCheckpoint(*store_, job_id, *pending.checkpoint, options_.now()).status());
+  }
+  absl::MutexLock lock(&mutex_);
+  ++changes_;
 }
 
 void JobManager::OnEnded(const std::string& job_id, v1::JobState state, const std::string& reason,
                          std::optional<Checkpoint> checkpoint) {
   {
     absl::MutexLock lock(&pending_mutex_);
-    if (checkpoint.has_value()) pending_checkpoints_.erase(job_id);
+    // Its own is newer than one that waits.
+    const auto found = pending_.find(job_id);
+    if (checkpoint.has_value() && found != pending_.end()) found->second.checkpoint.reset();
   }
   background_.Post([this, job_id, state, reason, kept = std::move(checkpoint)] {
     FinishJob(job_id, state, reason, kept);

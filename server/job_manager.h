@@ -93,6 +93,13 @@ class JobManager : public JobRunnerHost {
     std::map<std::string, std::string> refusals;  // by worker's name
   };
 
+  // What a job has measured and kept and is not on the disk yet. They go there
+  // together, so that no checkpoint is newer than the measurements.
+  struct Pending {
+    std::vector<v1::EpochMetrics> epochs;  // oldest first
+    std::optional<Checkpoint> checkpoint;  // the newest
+  };
+
   JobManager(Options options, std::unique_ptr<JobStore> store);
 
   void AddActive(const std::string& job_id, const v1::JobSpec& spec)
@@ -107,7 +114,7 @@ class JobManager : public JobRunnerHost {
   void Activate(const std::string& job_id);
   absl::StatusOr<std::shared_ptr<JobRunner>> MakeRunner(const std::string& job_id,
                                                         const v1::JobSpec& spec);
-  void WritePendingCheckpoint(const std::string& job_id);
+  void WritePending(const std::string& job_id);
   void FinishJob(const std::string& job_id, v1::JobState state, std::string reason,
                  const std::optional<Checkpoint>& checkpoint);
   void Report(const std::string& job_id, const absl::Status& status);
@@ -122,10 +129,9 @@ class JobManager : public JobRunnerHost {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;
 
-  // The newest checkpoint of each job that is not written yet. Its own lock:
-  // runners add to it under theirs.
+  // Its own lock: runners add to it under theirs.
   absl::Mutex pending_mutex_;
-  std::map<std::string, Checkpoint> pending_checkpoints_ ABSL_GUARDED_BY(pending_mutex_);
+  std::map<std::string, Pending> pending_ ABSL_GUARDED_BY(pending_mutex_);
 
   BackgroundQueue background_;  // last: its tasks use the others
 };

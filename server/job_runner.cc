@@ -458,6 +458,7 @@ Checkpoint JobRunner::Snapshot() const {
                          {kEpochExamples, absl::StrCat(epoch_examples_)},
                          {kEpochSeconds, ExactText(epoch_seconds_)},
                          {kTrainingSeconds, ExactText(training_seconds_)}};
+  checkpoint.metadata["optimizer"] = store_->optimizer().Describe();
   if (training_loss_.has_value()) checkpoint.metadata[kTrainingLoss] = ExactText(*training_loss_);
   return checkpoint;
 }

@@ -55,6 +55,7 @@ class ParameterStore {
   // A copy of the optimizer's state by name. Threads: alone.
   std::vector<data::NamedTensor> CopyOptimizerState() const;
   const nn::ParameterLayout& layout() const { return layout_; }
+  const optim::Optimizer& optimizer() const { return *optimizer_; }
 
  private:
   Tensor Chunk(const Tensor& flat, int chunk) const;

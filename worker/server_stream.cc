@@ -74,15 +74,18 @@ void ServerStream::OnReadDone(bool ok) {
       StartRead(&incoming_);
       return;
     }
-    absl::MutexLock lock(&mutex_);
-    handler_status_ = status;
+    {
+      absl::MutexLock lock(&mutex_);
+      handler_status_ = status;
+    }
+    // Not where the server has ended the stream: its own word is on its way.
+    context_.TryCancel();
   }
   {
     absl::MutexLock lock(&mutex_);
     broken_ = true;
   }
   on_end_();
-  context_.TryCancel();
   RemoveHold();
 }
 

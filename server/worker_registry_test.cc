@@ -1,0 +1,52 @@
+#include "server/worker_registry.h"
+
+#include <gtest/gtest.h>
+
+namespace lockstep::server {
+namespace {
+
+v1::Register Self(const std::string& name) {
+  v1::Register self;
+  self.set_protocol_version(kProtocolVersion);
+  self.set_name(name);
+  return self;
+}
+
+TEST(WorkerRegistryTest, NamesAreMadeUnique) {
+  WorkerRegistry registry;
+  EXPECT_EQ(*registry.Add(Self("a"), nullptr, absl::UnixEpoch()), "a");
+  EXPECT_EQ(*registry.Add(Self("a"), nullptr, absl::UnixEpoch()), "a-2");
+  EXPECT_EQ(*registry.Add(Self("a"), nullptr, absl::UnixEpoch()), "a-3");
+  registry.Remove("a-2");
+  EXPECT_EQ(*registry.Add(Self("a"), nullptr, absl::UnixEpoch()), "a-2");
+}
+
+TEST(WorkerRegistryTest, StrangersAreRefused) {
+  WorkerRegistry registry;
+  v1::Register self = Self("a");
+  self.set_protocol_version(99);
+  EXPECT_TRUE(absl::IsFailedPrecondition(registry.Add(self, nullptr, absl::UnixEpoch()).status()));
+  for (const std::string& name : {std::string(), std::string(65, 'a'), std::string("a b"),
+                                  std::string("\xff\n"), std::string("../x")}) {
+    EXPECT_TRUE(
+        absl::IsInvalidArgument(registry.Add(Self(name), nullptr, absl::UnixEpoch()).status()));
+  }
+}
+
+TEST(WorkerRegistryTest, KnowsWhoIsIdleAndWhoHasGoneSilent) {
+  WorkerRegistry registry;
+  const absl::Time start = absl::UnixEpoch();
+  (void)registry.Add(Self("a"), nullptr, start);
+  (void)registry.Add(Self("b"), nullptr, start);
+  registry.Find("b")->job_id = "job-1";
+  registry.Find("b")->last_heard = start + absl::Seconds(4);
+  EXPECT_EQ(registry.IdleWorkers(), std::vector<std::string>{"a"});
+  EXPECT_EQ(registry.WorkersOf("job-1"), std::vector<std::string>{"b"});
+  const absl::Time now = start + absl::Seconds(6);
+  EXPECT_EQ(registry.Lapsed(now, absl::Seconds(5)), std::vector<std::string>{"a"});
+  EXPECT_EQ(registry.Describe(now)[1].last_heard_ms(), 2000);
+  EXPECT_EQ(registry.Find("c"), nullptr);
+}
+
+}  // namespace
+}  // namespace lockstep::server

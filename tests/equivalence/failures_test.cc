@@ -1,0 +1,164 @@
+// The same job gives the same model, bit for bit, while processes die, hang,
+// leave and come back in the middle of it. Each test compares with the hash of
+// a calm run, one worker from beginning to end.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <string>
+
+#include "tests/testing/cluster.h"
+#include "tests/testing/job_file_writer.h"
+#include "tests/testing/logged_folder.h"
+#include "tests/testing/run_lockstep.h"
+
+namespace lockstep::tests {
+namespace {
+
+// Something happens after this step; the job then has thousands to go, many
+// times what `lockstep status` takes to show it.
+constexpr uint64_t kEarlyStep = 200;
+
+DigitsJob LongJob() {
+  DigitsJob job;
+  job.name = "long";
+  job.epochs = 500;
+  return job;
+}
+
+const std::string& CalmHash() {
+  static const std::string* const hash = [] {
+    LoggedFolder folder;
+    return new std::string(TrainedHash(folder, WriteDigitsJob(folder, LongJob()), "calm",
+                                       {"--workers", "1", "--threads", "1"}));
+  }();
+  return *hash;
+}
+
+class FailuresTest : public ::testing::Test {
+ protected:
+  explicit FailuresTest(std::vector<std::string> server_flags = {})
+      : cluster_(std::move(server_flags)) {}
+
+  std::string SubmitLongJob() { return cluster_.Submit(WriteDigitsJob(cluster_.folder(), LongJob())); }
+
+  void ExpectCalmHash(const std::string& job_id) {
+    const v1::Job job = cluster_.WaitForState(job_id, v1::SUCCEEDED);
+    EXPECT_EQ(job.progress().step(), job.progress().total_steps());
+    EXPECT_EQ(job.progress().epochs_size(), 500);
+    EXPECT_EQ(job.model_sha256(), CalmHash()) << job_id;
+  }
+
+  Cluster cluster_;
+};
+
+TEST_F(FailuresTest, WorkerKilledAndAnotherOneJoins) {
+  cluster_.StartWorker("first");
+  cluster_.StartWorker("second");
+  cluster_.WaitForWorkers(2);
+  const std::string job = SubmitLongJob();
+  cluster_.WaitForStep(job, kEarlyStep);
+  cluster_.KillWorker("second");
+  cluster_.StartWorker("third");
+  cluster_.WaitFor(job, "the new worker's part", [](const v1::Job& now) {
+    for (const v1::JobWorker& worker : now.workers()) {
+      if (worker.name() == "third" && worker.end_shard() > worker.first_shard()) return true;
+    }
+    return now.state() != v1::RUNNING;
+  });
+  ExpectCalmHash(job);
+}
+
+TEST_F(FailuresTest, AllWorkersDeadForAWhile) {
+  cluster_.StartWorker("first");
+  cluster_.StartWorker("second");
+  const std::string job = SubmitLongJob();
+  cluster_.WaitForStep(job, kEarlyStep);
+  cluster_.KillWorker("first");
+  cluster_.KillWorker("second");
+  cluster_.WaitForWorkers(0);
+  const v1::Job waiting = cluster_.WaitFor(job, "a job without workers", [](const v1::Job& now) {
+    return now.workers().empty() && !now.state_reason().empty();
+  });
+  EXPECT_FALSE(waiting.state() == v1::SUCCEEDED || waiting.state() == v1::FAILED);
+  EXPECT_EQ(cluster_.Status(job).progress().step(), waiting.progress().step()) << "nobody works";
+  cluster_.StartWorker("third");
+  ExpectCalmHash(job);
+}
+
+TEST_F(FailuresTest, ServerKilledAndWorkersComeBackByThemselves) {
+  cluster_.StartWorker("first");
+  cluster_.StartWorker("second");
+  const std::string job = SubmitLongJob();
+  cluster_.WaitForStep(job, kEarlyStep);
+  const v1::Job before = cluster_.WaitFor(
+      job, "a checkpoint", [](const v1::Job& now) { return now.checkpoint_step() > kEarlyStep; });
+  EXPECT_EQ(before.state(), v1::RUNNING);
+  cluster_.KillServer();
+  cluster_.RestartServer();
+  const v1::Job after = cluster_.WaitForStep(job, before.checkpoint_step() - 1);
+  EXPECT_GE(after.checkpoint_step(), before.checkpoint_step()) << "it began from the checkpoint";
+  ExpectCalmHash(job);
+  EXPECT_FALSE(cluster_.worker("first").HasEnded());
+  EXPECT_FALSE(cluster_.worker("second").HasEnded());
+}
+
+TEST_F(FailuresTest, ServerStoppedAndStartedAgain) {
+  cluster_.StartWorker("first");
+  const std::string job = SubmitLongJob();
+  cluster_.WaitForStep(job, kEarlyStep);
+  EXPECT_EQ(cluster_.StopServer(), 0);
+  cluster_.RestartServer();
+  ExpectCalmHash(job);
+}
+
+TEST_F(FailuresTest, CancelledAndResumedOnAnotherWorker) {
+  cluster_.StartWorker("first");
+  const std::string job = SubmitLongJob();
+  cluster_.WaitForStep(job, kEarlyStep);
+  const CommandResult cancel = cluster_.Lockstep({"cancel", job});
+  EXPECT_EQ(cancel.exit_code, 0) << cancel;
+  const v1::Job cancelled = cluster_.WaitForState(job, v1::CANCELLED);
+  EXPECT_EQ(cancelled.checkpoint_step(), cancelled.progress().step()) << "its last step is kept";
+  EXPECT_LT(cancelled.progress().step(), cancelled.progress().total_steps());
+  EXPECT_EQ(cluster_.StopWorker("first"), 0);
+  cluster_.StartWorker("second", {"--threads", "2"});
+  const CommandResult resume = cluster_.Lockstep({"resume", job});
+  EXPECT_EQ(resume.exit_code, 0) << resume;
+  ExpectCalmHash(job);
+}
+
+TEST_F(FailuresTest, TwoJobsAtOnce) {
+  const std::string first = SubmitLongJob();
+  const std::string second = SubmitLongJob();
+  cluster_.StartWorker("one");
+  cluster_.StartWorker("two");
+  ExpectCalmHash(first);
+  ExpectCalmHash(second);
+}
+
+// A worker that is stopped, not dead: its connection stands, its work is due.
+class LeaseTest : public FailuresTest {
+ protected:
+  LeaseTest() : FailuresTest({"--lease", "500ms"}) {}
+};
+
+TEST_F(LeaseTest, HangingWorkerIsGivenUpAndComesBack) {
+  cluster_.StartWorker("steady");
+  cluster_.StartWorker("hanging");
+  cluster_.WaitForWorkers(2);
+  const std::string job = SubmitLongJob();
+  cluster_.WaitForStep(job, kEarlyStep);
+  cluster_.worker("hanging").Signal(SIGSTOP);
+  cluster_.WaitFor(job, "the hanging worker's end", [](const v1::Job& now) {
+    for (const v1::JobWorker& worker : now.workers()) {
+      if (worker.name() == "hanging") return false;
+    }
+    return true;
+  });
+  cluster_.worker("hanging").Signal(SIGCONT);
+  ExpectCalmHash(job);
+  cluster_.WaitForWorkers(2);
+}
+
+}  // namespace
+}  // namespace lockstep::tests

@@ -1,0 +1,148 @@
+#include "worker/node_computation.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+
+#include "engine/kernels/optimizer_update.h"
+#include "engine/model/build_model.h"
+#include "engine/model/job_spec.h"
+
+namespace lockstep::worker {
+namespace {
+
+// 29 examples of 5 features in 3 classes, made by a formula.
+std::string WriteCsv() {
+  const char* folder = std::getenv("TEST_TMPDIR");
+  const std::string path = std::string(folder != nullptr ? folder : "/tmp") + "/examples.csv";
+  std::ofstream file(path);
+  for (int row = 0; row < 29; ++row) {
+    for (int column = 0; column < 5; ++column) file << (row * 7 + column * 13) % 11 << ",";
+    file << row % 3 << "\n";
+  }
+  return path;
+}
+
+v1::JobSpec Spec(int shards, uint32_t batch_size) {
+  v1::JobSpec spec;
+  spec.set_name("node");
+  spec.set_seed(4);
+  spec.mutable_data()->mutable_train()->mutable_csv()->set_path(WriteCsv());
+  spec.mutable_data()->set_validation_fraction(0.2);
+  spec.mutable_data()->mutable_scaling()->set_divide_by(11);
+  spec.add_model()->mutable_linear()->set_out_features(24);
+  spec.add_model()->mutable_relu();
+  spec.add_model()->mutable_linear()->set_out_features(6);
+  spec.add_model()->mutable_tanh();
+  spec.add_model()->mutable_linear()->set_out_features(3);
+  spec.mutable_loss()->mutable_cross_entropy();
+  spec.mutable_optimizer()->mutable_adam();
+  spec.set_epochs(2);
+  spec.set_batch_size(batch_size);
+  spec.set_shards(static_cast<uint32_t>(shards));
+  FillJobDefaults(&spec);
+  return spec;
+}
+
+// Small, so that chunks hold several parameters and parameters span chunks.
+constexpr int64_t kChunk = 64;
+
+struct Job {
+  explicit Job(v1::JobSpec spec, std::optional<ShardStrategy> strategy = std::nullopt) {
+    const auto loaded = JobData::Load(spec);
+    EXPECT_TRUE(loaded.ok()) << loaded.status();
+    *spec.mutable_data_summary() = (*loaded)->Summary();
+    auto made = NodeComputation::Create(spec, *loaded, kChunk, strategy);
+    EXPECT_TRUE(made.ok()) << made.status();
+    computation = *std::move(made);
+    const auto model = BuildModel(spec, (*loaded)->example_shape());
+    computation->SetParameters(nn::CopyParameters(**model, computation->layout()));
+  }
+
+  struct Result {
+    std::vector<float> gradient;
+    NodeLosses losses;
+  };
+
+  Result Train(uint64_t step, ShardNode node) {
+    const int64_t total = computation->layout().total_elements();
+    Result result;
+    result.gradient.assign(total, -1000.0f);
+    std::vector<int> seen((total + kChunk - 1) / kChunk, 0);
+    const auto losses =
+        computation->Train(step, node, [&](int chunk, const Tensor& values) {
+          ++seen[chunk];
+          std::copy_n(values.data<float>(), values.element_count(),
+                      result.gradient.begin() + chunk * kChunk);
+        });
+    EXPECT_TRUE(losses.ok()) << losses.status();
+    for (int count : seen) EXPECT_EQ(count, 1);
+    result.losses = *losses;
+    return result;
+  }
+
+  std::unique_ptr<NodeComputation> computation;
+};
+
+// The node by its definition: leaves added in the tree's order.
+Job::Result ByTree(Job& job, uint64_t step, ShardNode node) {
+  if (node.size() == 1) return job.Train(step, node);
+  const int middle = ShardTreeMiddle(node);
+  Job::Result left = ByTree(job, step, {node.first, middle});
+  const Job::Result right = ByTree(job, step, {middle, node.end});
+  kernels::AddInPlace(absl::MakeSpan(left.gradient), right.gradient);
+  left.losses.loss_sum += right.losses.loss_sum;
+  left.losses.correct += right.losses.correct;
+  left.losses.examples += right.losses.examples;
+  return left;
+}
+
+void ExpectSame(const Job::Result& a, const Job::Result& b) {
+  EXPECT_EQ(a.gradient, b.gradient);
+  EXPECT_EQ(a.losses.loss_sum, b.losses.loss_sum);
+  EXPECT_EQ(a.losses.correct, b.losses.correct);
+  EXPECT_EQ(a.losses.examples, b.losses.examples);
+}
+
+TEST(NodeComputationTest, AWholeNodeIsTheTreeOverItsShards) {
+  for (int shards : {1, 2, 3, 6, 8}) {
+    // The last step of an epoch of 23 examples has 5: some shards are empty.
+    for (uint32_t batch_size : {23u, 6u, 9u}) {
+      SCOPED_TRACE(testing::Message() << shards << " shards, batches of " << batch_size);
+      Job whole(Spec(shards, batch_size), ShardStrategy::kWholeNode);
+      Job one_by_one(Spec(shards, batch_size), ShardStrategy::kShardByShard);
+      const uint64_t last = whole.computation->plan().steps_per_epoch - 1;
+      for (uint64_t step : {uint64_t{0}, last}) {
+        const Job::Result tree = ByTree(whole, step, {0, shards});
+        ExpectSame(whole.Train(step, {0, shards}), tree);
+        ExpectSame(one_by_one.Train(step, {0, shards}), tree);
+      }
+    }
+  }
+}
+
+TEST(NodeComputationTest, PrefetchingChangesNothing) {
+  Job job(Spec(8, 9));
+  const Job::Result plain = job.Train(1, {0, 4});
+  job.computation->Prefetch(1, {0, 4});
+  ExpectSame(job.Train(1, {0, 4}), plain);
+  job.computation->Prefetch(2, {0, 4});  // of another step
+  ExpectSame(job.Train(1, {0, 4}), plain);
+}
+
+TEST(NodeComputationTest, EvaluationAddsUpOverAnyCut) {
+  Job job(Spec(8, 9));
+  const auto all = job.computation->Evaluate({0, 8});
+  ASSERT_TRUE(all.ok());
+  EXPECT_EQ(all->examples, 6);
+  const auto left = job.computation->Evaluate({0, 4});
+  const auto right = job.computation->Evaluate({4, 8});
+  EXPECT_EQ(left->loss_sum + right->loss_sum, all->loss_sum);
+  EXPECT_EQ(left->correct + right->correct, all->correct);
+}
+
+}  // namespace
+}  // namespace lockstep::worker

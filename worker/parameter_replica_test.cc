@@ -1,0 +1,65 @@
+#include "worker/parameter_replica.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace lockstep::worker {
+namespace {
+
+// Fills a chunk with one value.
+absl::Status Give(ParameterReplica& replica, uint64_t version, uint32_t chunk, float value) {
+  const int64_t size = replica.ChunkEnd(static_cast<int>(chunk)) -
+                       replica.ChunkBegin(static_cast<int>(chunk));
+  return replica.Receive(version, chunk, size * sizeof(float),
+                         [size, value](float* out) { std::fill_n(out, size, value); });
+}
+
+TEST(ParameterReplicaTest, AVersionIsAdoptedWhenAllItsChunksAreThere) {
+  ParameterReplica replica(40, 16);
+  ASSERT_EQ(replica.chunk_count(), 3);
+  EXPECT_EQ(replica.ChunkEnd(2), 40);
+  ASSERT_TRUE(Give(replica, 7, 0, 1).ok());
+  ASSERT_TRUE(Give(replica, 7, 2, 3).ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(replica.Adopt(7).status()));
+  ASSERT_TRUE(Give(replica, 7, 2, 3).ok());  // a second copy is no further chunk
+  EXPECT_TRUE(absl::IsFailedPrecondition(replica.Adopt(7).status()));
+  ASSERT_TRUE(Give(replica, 7, 1, 2).ok());
+  const auto flat = replica.Adopt(7);
+  ASSERT_TRUE(flat.ok());
+  EXPECT_EQ(flat->data<float>()[0], 1);
+  EXPECT_EQ(flat->data<float>()[16], 2);
+  EXPECT_EQ(flat->data<float>()[39], 3);
+}
+
+TEST(ParameterReplicaTest, TheVersionInUseStaysWhileTheNextOneFills) {
+  ParameterReplica replica(8, 16);
+  ASSERT_TRUE(Give(replica, 0, 0, 5).ok());
+  const auto present = replica.Adopt(0);
+  ASSERT_TRUE(present.ok());
+  ASSERT_TRUE(Give(replica, 1, 0, 6).ok());
+  EXPECT_EQ(present->data<float>()[0], 5);
+  EXPECT_TRUE(replica.Adopt(0)->SharesElementsWith(*present));
+  EXPECT_EQ(replica.Adopt(1)->data<float>()[0], 6);
+  EXPECT_FALSE(replica.Adopt(0).ok());
+}
+
+TEST(ParameterReplicaTest, AnotherVersionBeginsAnew) {
+  ParameterReplica replica(32, 16);
+  ASSERT_TRUE(Give(replica, 3, 0, 1).ok());
+  ASSERT_TRUE(Give(replica, 4, 1, 1).ok());
+  EXPECT_FALSE(replica.Adopt(4).ok());
+  ASSERT_TRUE(Give(replica, 4, 0, 1).ok());
+  EXPECT_TRUE(replica.Adopt(4).ok());
+}
+
+TEST(ParameterReplicaTest, ChunksThatDoNotFitAreRefused) {
+  ParameterReplica replica(40, 16);
+  const auto nothing = [](float*) { FAIL() << "must not be asked to copy"; };
+  EXPECT_TRUE(absl::IsInvalidArgument(replica.Receive(0, 3, 32, nothing)));
+  EXPECT_TRUE(absl::IsInvalidArgument(replica.Receive(0, 2, 64, nothing)));
+  EXPECT_TRUE(absl::IsInvalidArgument(replica.Receive(0, 0, 0, nothing)));
+}
+
+}  // namespace
+}  // namespace lockstep::worker
