@@ -188,7 +188,7 @@ TEST_F(RunClientTest, SubmitsAJobWithItsFile) {
   std::ofstream(init, std::ios::binary) << bytes;
   job_file_.spec.set_init_from(init);
   EXPECT_EQ(Run({"submit", "job.yaml"}), kExitOk) << err_.str();
-  EXPECT_TRUE(OutHas("job-1 submitted\n"));
+  EXPECT_TRUE(OutHas("job-1\n"));
   EXPECT_EQ(service_.job("job-1").spec().name(), "digits");
   EXPECT_EQ(service_.init_from_data(), bytes);
   EXPECT_EQ(service_.init_from_pieces(), 3);

@@ -35,9 +35,11 @@ int Run(const Options& options, const Environment& environment) {
   if (!job.ok()) return Fail(environment, job.status());
   if (options.format == OutputFormat::kJson && !options.watch) *environment.out << ToJson(*job);
   if (options.format == OutputFormat::kText) {
-    *environment.out << Printable(job->job_id()) << " submitted\n";
+    // Alone on standard output, for JOB=$(lockstep submit job.yaml).
+    *environment.out << Printable(job->job_id()) << '\n';
     if (!options.watch) {
-      *environment.out << "to follow it: lockstep watch " << Printable(job->job_id()) << '\n';
+      *environment.err << "submitted; to follow it: lockstep watch " << Printable(job->job_id())
+                       << '\n';
     }
   }
   if (!options.watch) return kExitOk;

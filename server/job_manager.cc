@@ -209,6 +209,11 @@ std::vector<v1::Worker> JobManager::Workers() {
   return registry_.Describe(options_.now());
 }
 
+void JobManager::SetAddress(const std::string& address) {
+  absl::MutexLock lock(&mutex_);
+  address_ = address;
+}
+
 void JobManager::WaitForChange(absl::Duration timeout) {
   absl::MutexLock lock(&mutex_);
   const uint64_t before = changes_;
@@ -351,8 +356,8 @@ std::string JobManager::QueueReason(const ActiveJob& job) const {
   } else {
     reason = absl::StrCat("waiting for workers: needs ", job.spec.workers().min());
   }
-  absl::StrAppend(&reason, ", idle ", registry_.IdleWorkers().size(), "; start one with: ",
-                  options_.worker_command);
+  absl::StrAppend(&reason, ", idle ", registry_.IdleWorkers().size(),
+                  "; start one with: lockstep-worker --server ", address_);
   for (const auto& entry : job.refusals) {
     absl::StrAppend(&reason, "; ", entry.first, " cannot take part: ", entry.second);
   }

@@ -34,8 +34,6 @@ class JobManager : public JobRunnerHost {
     // A worker not heard from for this long is given up.
     absl::Duration lease = absl::Seconds(5);
     std::function<absl::Time()> now = absl::Now;
-    // How a user starts a worker for this server, for messages.
-    std::string worker_command = "lockstep-worker --server HOST:PORT";
   };
 
   // Opens the state folder and queues again the jobs that had not ended.
@@ -70,6 +68,9 @@ class JobManager : public JobRunnerHost {
   // Stops all jobs after their present step, so that a server started later
   // on the same state folder goes on with them; waits at most `timeout`.
   void Shutdown(absl::Duration timeout);
+
+  // What workers connect to, for messages that say how to start one.
+  void SetAddress(const std::string& address);
 
   absl::Duration lease() const { return options_.lease; }
 
@@ -126,6 +127,7 @@ class JobManager : public JobRunnerHost {
   // By number: in order of submission.
   std::map<int64_t, ActiveJob> active_ ABSL_GUARDED_BY(mutex_);
   WorkerRegistry registry_ ABSL_GUARDED_BY(mutex_);
+  std::string address_ ABSL_GUARDED_BY(mutex_) = "HOST:PORT";
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;
 

@@ -41,9 +41,9 @@ v1::JobSpec Spec() {
 std::unique_ptr<JobManager> OpenManager(const std::string& state_dir) {
   JobManager::Options options;
   options.state_dir = state_dir;
-  options.worker_command = "lockstep-worker --server here:1";
   auto manager = JobManager::Open(std::move(options));
   EXPECT_TRUE(manager.ok()) << manager.status();
+  (*manager)->SetAddress("here:1");
   return *std::move(manager);
 }
 

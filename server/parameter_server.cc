@@ -38,8 +38,6 @@ absl::StatusOr<std::unique_ptr<ParameterServer>> ParameterServer::Start(Options 
   JobManager::Options manager_options;
   manager_options.state_dir = server->options_.state_dir;
   manager_options.lease = server->options_.lease;
-  manager_options.worker_command =
-      absl::StrCat("lockstep-worker --server ", server->options_.listen);
   auto manager = JobManager::Open(std::move(manager_options));
   if (!manager.ok()) return manager.status();
   server->manager_ = *std::move(manager);
@@ -69,6 +67,7 @@ absl::StatusOr<std::unique_ptr<ParameterServer>> ParameterServer::Start(Options 
     server->address_ = absl::StrCat(
         server->address_.substr(0, server->address_.rfind(':')), ":", port);
   }
+  server->manager_->SetAddress(server->address_);
   server->lease_thread_ = std::thread([raw = server.get()] { raw->WatchLeases(); });
   return server;
 }
@@ -78,7 +77,8 @@ void ParameterServer::WatchLeases() {
 }
 
 void ParameterServer::Shutdown(absl::Duration timeout) {
-  if (stopped_.HasBeenNotified()) return;
+  // Without a manager it has never started.
+  if (manager_ == nullptr || stopped_.HasBeenNotified()) return;
   stopped_.Notify();
   if (lease_thread_.joinable()) lease_thread_.join();
   manager_->Shutdown(timeout);
