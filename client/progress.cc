@@ -204,9 +204,9 @@ std::string ProgressLine(const v1::Job& job, int width) {
 
 std::string EpochLine(const v1::EpochMetrics& epoch, uint64_t total_epochs) {
   std::string line = absl::StrCat("epoch ", epoch.epoch(), "/", total_epochs, "  step ",
-                                  epoch.step(), "  training loss ", Loss(epoch.training_loss()));
+                                  epoch.step(), "  loss ", Loss(epoch.training_loss()));
   if (epoch.has_validation_loss()) {
-    absl::StrAppend(&line, "  validation loss ", Loss(epoch.validation_loss()));
+    absl::StrAppend(&line, "  val loss ", Loss(epoch.validation_loss()));
   }
   if (epoch.has_validation_accuracy()) {
     absl::StrAppend(&line, "  accuracy ", Percent(epoch.validation_accuracy()));

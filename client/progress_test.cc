@@ -86,7 +86,7 @@ TEST_F(ProgressTest, PlainHasALinePerEpochAndOneEveryFewSeconds) {
   AddEpoch(2);
   view->Update(job_);
   EXPECT_EQ(Taken(),
-            "epoch 2/4  step 50  training loss 0.5000  validation loss 0.2500  accuracy 90.00 %  "
+            "epoch 2/4  step 50  loss 0.5000  val loss 0.2500  accuracy 90.00 %  "
             "1.00k examples/s\n");
   view->Note("away");
   EXPECT_EQ(Taken(), "");

@@ -247,12 +247,15 @@ void JobRunner::HandOut(const std::vector<std::string>& names,
 void JobRunner::HandOutFreedNodes() {
   if (freed_.empty()) return;
   if (stop_.has_value() && ReadyWorkers().empty()) {
-    // The step will not be finished; nothing of it is kept unless untouched.
-    End(stop_->first, stop_->second, /*with_checkpoint=*/chunks_done_ == 0);
+    // The step will not be finished. Where the optimizer's state is already
+    // part of the next step's, the last checkpoint is the best there is.
+    const bool untouched = chunks_done_ == 0 && chunks_in_flight_ == 0;
+    End(stop_->first, stop_->second, /*with_checkpoint=*/untouched);
     return;
   }
   const std::vector<std::string> names = ReadyWorkers();
-  const bool enough = names.size() >= spec_.workers().min();
+  // A job that is to stop finishes its step with whoever is there.
+  const bool enough = stop_.has_value() || names.size() >= spec_.workers().min();
   SetWaiting(!enough);
   if (!enough) return;
   const std::vector<ShardNode> freed = std::exchange(freed_, {});
@@ -311,10 +314,12 @@ absl::Status JobRunner::OnGradientChunk(const std::string& name,
     outstanding->second.chunks[message.chunk()] = true;
     --outstanding->second.missing;
     aggregation = aggregation_;
+    ++chunks_in_flight_;
   }
-  if (!aggregation->Add(message.chunk(), node, std::move(values))) return absl::OkStatus();
+  const bool complete = aggregation->Add(message.chunk(), node, std::move(values));
   absl::MutexLock lock(&mutex_);
-  if (ended_ || aggregation != aggregation_) return absl::OkStatus();
+  --chunks_in_flight_;
+  if (!complete || ended_ || aggregation != aggregation_) return absl::OkStatus();
   PublishChunk(message.chunk());
   ++chunks_done_;
   FinishRoundIfDone();

@@ -170,6 +170,7 @@ class JobRunner {
   v1::RoundKind kind_ ABSL_GUARDED_BY(mutex_) = v1::TRAIN;  // of this or the next round
   std::shared_ptr<StepAggregation> aggregation_ ABSL_GUARDED_BY(mutex_);
   int chunks_done_ ABSL_GUARDED_BY(mutex_) = 0;
+  int chunks_in_flight_ ABSL_GUARDED_BY(mutex_) = 0;  // being added, without mutex_
   std::unique_ptr<LossTree> losses_ ABSL_GUARDED_BY(mutex_);
   uint64_t correct_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Time round_started_ ABSL_GUARDED_BY(mutex_);

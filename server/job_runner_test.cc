@@ -263,6 +263,26 @@ TEST(JobRunnerTest, StopsAfterThePresentStepAndKeepsIt) {
   EXPECT_EQ(rest.Hash(), CalmHash(SmallSpec(), 1));
 }
 
+TEST(JobRunnerTest, StopsBelowTheMinimumOfWorkersToo) {
+  v1::JobSpec spec = SmallSpec();
+  spec.mutable_workers()->set_min(2);
+  Simulation simulation(spec);
+  const std::string first = simulation.Join();
+  const std::string second = simulation.Join();
+  while (simulation.workers_.at(second)->has_work() || simulation.workers_.at(first)->has_work() ||
+         simulation.workers_.at(first)->has_answer()) {
+    if (!simulation.Move(first, true)) simulation.Move(second, true);
+    v1::Job job;
+    simulation.runner_->FillProgress(&job);
+    if (job.progress().step() == 1) break;
+  }
+  simulation.Leave(second);
+  simulation.runner_->Stop(v1::CANCELLED, "by a test");
+  simulation.RunUntilQuiet();
+  EXPECT_TRUE(simulation.host_.ended);
+  EXPECT_EQ(simulation.host_.final_state, v1::CANCELLED);
+}
+
 TEST(JobRunnerTest, StopsAtOnceWithoutWorkers) {
   Simulation simulation(SmallSpec());
   simulation.runner_->Stop(v1::CANCELLED, "by a test");

@@ -25,7 +25,7 @@ fi
 # Without Git, or in a checkout that belongs to another user, the folder itself is asked.
 list_files() {
   git ls-files -z --cached --others --exclude-standard -- '*.h' '*.cc' 2>/dev/null ||
-    find . -path './bazel-*' -prune -o -path ./build -prune -o -name .git -prune -o \
+    find . -path ./build -prune -o -name .git -prune -o \
       -type f \( -name '*.h' -o -name '*.cc' \) -print0
 }
 

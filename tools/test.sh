@@ -17,10 +17,6 @@ for argument in "$@"; do
   case $argument in //* | :* | @*) targets=() ;; esac
 done
 
-# Bazel's links of another user or output folder would pass for packages of
-# ours in //...; Bazel makes its own anew.
-find . -maxdepth 1 -type l -name 'bazel-*' -delete
-
 events=$(mktemp)
 trap 'rm -f "$events"' EXIT
 status=0

@@ -3,7 +3,7 @@
 //   STATE_DIR/checkpoints/<job>/<step, 12 digits>.safetensors
 //
 //   parameters        by their names ("0.weight"), as torch.nn has them
-//   optimizer state   "optimizer.<state>.<parameter>" ("optimizer.momentum.0.weight")
+//   optimizer state   "optimizer.<state>.<parameter>" ("optimizer.velocity.0.weight")
 //   __metadata__      format_version "1", job, step, model_sha256, and what the
 //                     caller adds ("optimizer")
 //

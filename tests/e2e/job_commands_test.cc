@@ -93,10 +93,11 @@ TEST_F(JobCommandsTest, StatusOfARunningJobShowsAllOfIt) {
 
   const CommandResult text = cluster_.Lockstep({"status", id});
   EXPECT_EQ(text.exit_code, 0) << text;
-  for (const char* row : {"job: +job-1", "name: +endless", "state: +running", "step: +[0-9]+/23000000",
-                          "epoch: +[0-9]+/1000000", "training loss: +[0-9]", "validation loss: +[0-9]",
-                          "validation accuracy: +[0-9]", "examples/s: +[0-9]", "time to go: +[0-9]",
-                          "workers: +(first|second) .shards [04]-[37]", "submitted: +20"}) {
+  for (const char* row :
+       {"job: +job-1", "name: +endless", "state: +running", "step: +[0-9]+/23000000",
+        "epoch: +[0-9]+/1000000", "training loss: +[0-9]", "validation loss: +[0-9]",
+        "validation accuracy: +[0-9]", "examples/s: +[0-9]", "time to go: +[0-9]",
+        "workers: +(first|second) .shards [04]-[37]", "submitted: +20"}) {
     EXPECT_THAT(text.out, ContainsRegex(row)) << text;
   }
 }

@@ -45,9 +45,9 @@ class TrainTest : public ::testing::Test {
 
   // Starts a run with two workers in the folder "run" and waits until it trains.
   void StartTraining(const std::string& job_file) {
-    train_ = StartLockstep(folder_, "train",
-                           {"train", job_file, "--output", folder_.PathOf("run"), "--workers", "2",
-                            "--threads", "1"});
+    train_ = StartLockstep(
+        folder_, "train",
+        {"train", job_file, "--output", folder_.PathOf("run"), "--workers", "2", "--threads", "1"});
     WaitUntil("an epoch in metrics.jsonl", [this] {
       EXPECT_FALSE(train_->HasEnded()) << train_->EndText();
       return FileText("run/metrics.jsonl").find('\n') != std::string::npos;
@@ -59,9 +59,8 @@ class TrainTest : public ::testing::Test {
     ASSERT_TRUE(train_->WaitForEnd(kPatience)) << "it should have ended long ago";
   }
   void ExpectNoChildLeft() {
-    WaitUntil("the end of the server and the workers", [this] {
-      return std::none_of(children_.begin(), children_.end(), IsAlive);
-    });
+    WaitUntil("the end of the server and the workers",
+              [this] { return std::none_of(children_.begin(), children_.end(), IsAlive); });
   }
 
   LoggedFolder folder_;
@@ -164,9 +163,8 @@ TEST_F(TrainTest, SecondCtrlCEndsAtOnce) {
   ASSERT_NE(server, children_.end());
   kill(server->pid, SIGSTOP);
   train_->Signal(SIGINT);
-  WaitUntil("what the first Ctrl-C does", [this] {
-    return train_->err().find("Ctrl-C again: at once") != std::string::npos;
-  });
+  WaitUntil("what the first Ctrl-C does",
+            [this] { return train_->err().find("Ctrl-C again: at once") != std::string::npos; });
   // Signals within a fraction of a second count as one, hence more than one.
   WaitUntil("the end", [this] {
     train_->Signal(SIGINT);

@@ -39,7 +39,9 @@ class FailuresTest : public ::testing::Test {
   explicit FailuresTest(std::vector<std::string> server_flags = {})
       : cluster_(std::move(server_flags)) {}
 
-  std::string SubmitLongJob() { return cluster_.Submit(WriteDigitsJob(cluster_.folder(), LongJob())); }
+  std::string SubmitLongJob() {
+    return cluster_.Submit(WriteDigitsJob(cluster_.folder(), LongJob()));
+  }
 
   void ExpectCalmHash(const std::string& job_id) {
     const v1::Job job = cluster_.WaitForState(job_id, v1::SUCCEEDED);

@@ -45,8 +45,7 @@ TEST(FashionMnistTest, OneHashOnAnyWorkersAndThreads) {
   if (data.empty()) GTEST_SKIP() << "LOCKSTEP_DATA_DIR is not set";
   LoggedFolder folder;
   const std::string job = folder.Write("job.yaml", absl::Substitute(kJob, data));
-  const std::string hash =
-      TrainedHash(folder, job, "calm", {"--workers", "1", "--threads", "1"});
+  const std::string hash = TrainedHash(folder, job, "calm", {"--workers", "1", "--threads", "1"});
   EXPECT_EQ(TrainedHash(folder, job, "threads", {"--workers", "1", "--threads", "2"}), hash);
   EXPECT_EQ(TrainedHash(folder, job, "workers", {"--workers", "2", "--threads", "1"}), hash);
 

@@ -24,8 +24,7 @@ using Options = std::vector<std::string>;
 constexpr char kDigitsHash[] = "15bc0ab7d907319572981b8bb69b8b30a2ac8e106a9fa36c7173aba59c5fecf0";
 
 // Trains the job in each way and expects one hash; `want`: empty for the first's.
-void ExpectOneHash(const DigitsJob& job, const std::vector<Options>& ways,
-                   std::string want = "") {
+void ExpectOneHash(const DigitsJob& job, const std::vector<Options>& ways, std::string want = "") {
   LoggedFolder folder;
   const std::string job_file = WriteDigitsJob(folder, job);
   for (size_t i = 0; i < ways.size(); ++i) {

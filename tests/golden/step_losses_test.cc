@@ -26,8 +26,7 @@ TEST_P(StepLossesTest, AreThoseOfPyTorch) {
   const JobPlan plan = JobPlan::For(golden.spec);
   auto data = JobData::Load(golden.spec);
   ASSERT_TRUE(data.ok()) << data.status();
-  auto computation =
-      worker::NodeComputation::Create(golden.spec, *data, server::kChunkElements);
+  auto computation = worker::NodeComputation::Create(golden.spec, *data, server::kChunkElements);
   ASSERT_TRUE(computation.ok()) << computation.status();
   auto optimizer = MakeOptimizer(golden.spec.optimizer());
   ASSERT_TRUE(optimizer.ok()) << optimizer.status();

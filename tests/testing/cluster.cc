@@ -39,8 +39,8 @@ void Cluster::RestartServer() {
                          state_dir()};
       options.command.insert(options.command.end(), server_flags_.begin(), server_flags_.end());
       server_.reset();
-      server_ = std::make_unique<Process>(folder_, absl::StrCat("server-", ++server_starts_),
-                                          options);
+      server_ =
+          std::make_unique<Process>(folder_, absl::StrCat("server-", ++server_starts_), options);
     }
     return ServerIsUp();
   });
@@ -60,8 +60,8 @@ Process& Cluster::StartWorker(const std::string& name, const std::vector<std::st
   if (flags.empty()) options.command.insert(options.command.end(), {"--threads", "1"});
   options.command.insert(options.command.end(), flags.begin(), flags.end());
   workers_[name].reset();
-  workers_[name] = std::make_unique<Process>(
-      folder_, absl::StrCat(name, "-", ++worker_starts_[name]), options);
+  workers_[name] =
+      std::make_unique<Process>(folder_, absl::StrCat(name, "-", ++worker_starts_[name]), options);
   return *workers_[name];
 }
 
@@ -124,8 +124,7 @@ v1::Job Cluster::WaitForState(const std::string& job_id, v1::JobState state) {
 }
 
 void Cluster::WaitForWorkers(int count) {
-  WaitUntil(absl::StrCat(count, " workers"),
-            [&] { return Workers().workers_size() == count; });
+  WaitUntil(absl::StrCat(count, " workers"), [&] { return Workers().workers_size() == count; });
 }
 
 }  // namespace lockstep::tests

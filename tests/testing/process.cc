@@ -22,25 +22,26 @@ std::string Runfile(const std::string& path) {
   const char* runfiles = std::getenv("TEST_SRCDIR");
   // Without `bazel test`: beside the test's own program.
   const std::string root =
-      runfiles != nullptr
-          ? std::string(runfiles)
-          : std::filesystem::read_symlink("/proc/self/exe").string() + ".runfiles";
+      runfiles != nullptr ? std::string(runfiles)
+                          : std::filesystem::read_symlink("/proc/self/exe").string() + ".runfiles";
   std::string full = root + "/lockstep/" + path;
   LOCKSTEP_CHECK(std::filesystem::exists(full), full + ": not in the test's data");
   return full;
 }
 
-Process::Process(const LoggedFolder& folder, const std::string& name,
-                 const ProcessOptions& options)
+Process::Process(const LoggedFolder& folder, const std::string& name, const ProcessOptions& options)
     : out_path_(folder.PathOf(name + ".out")), err_path_(folder.PathOf(name + ".err")) {
   client::ChildProcessOptions child;
-  child.command = {
-      "/bin/sh", "-c",      kScript,
-      "sh",      out_path_, err_path_,
-      options.working_folder.empty() ? "." : options.working_folder,
-      "-u",      "LOCKSTEP_SERVER"};
-  child.command.insert(child.command.end(), options.environment.begin(),
-                       options.environment.end());
+  child.command = {"/bin/sh",
+                   "-c",
+                   kScript,
+                   "sh",
+                   out_path_,
+                   err_path_,
+                   options.working_folder.empty() ? "." : options.working_folder,
+                   "-u",
+                   "LOCKSTEP_SERVER"};
+  child.command.insert(child.command.end(), options.environment.begin(), options.environment.end());
   child.command.insert(child.command.end(), options.command.begin(), options.command.end());
   child.log_path = err_path_;
   auto started = client::ChildProcess::Start(child);

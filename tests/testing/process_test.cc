@@ -10,7 +10,6 @@
 namespace lockstep::tests {
 namespace {
 
-
 TEST(ProcessTest, KeepsOutputErrorsAndExitCode) {
   LoggedFolder folder;
   Process process(folder, "echo", {{"sh", "-c", "echo one; echo two >&2; exit 3"}, {}, ""});
