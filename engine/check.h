@@ -34,12 +34,12 @@ std::string BothValues(const char* expression, const A& a, const B& b) {
   } while (false)
 
 // Aborts with both values unless they are equal.
-#define LOCKSTEP_CHECK_EQ(a, b)                                                         \
-  do {                                                                                  \
-    if (!((a) == (b))) {                                                                \
-      ::lockstep::internal::CheckFailed(                                                \
-          __FILE__, __LINE__, ::lockstep::internal::BothValues(#a " == " #b, (a), (b))); \
-    }                                                                                   \
+#define LOCKSTEP_CHECK_EQ(a, b)                                                                    \
+  do {                                                                                             \
+    if (!((a) == (b))) {                                                                           \
+      ::lockstep::internal::CheckFailed(__FILE__, __LINE__,                                        \
+                                        ::lockstep::internal::BothValues(#a " == " #b, (a), (b))); \
+    }                                                                                              \
   } while (false)
 
 #endif  // LOCKSTEP_ENGINE_CHECK_H_

@@ -19,9 +19,7 @@ struct ShardNode {
   int end = 0;
 
   int size() const { return end - first; }
-  bool Contains(const ShardNode& other) const {
-    return first <= other.first && other.end <= end;
-  }
+  bool Contains(const ShardNode& other) const { return first <= other.first && other.end <= end; }
   friend bool operator==(const ShardNode& a, const ShardNode& b) {
     return a.first == b.first && a.end == b.end;
   }

@@ -240,8 +240,8 @@ absl::StatusOr<std::string> JobManager::ConnectWorker(const v1::Register& self,
   return name;
 }
 
-absl::Status JobManager::OnWorkerMessage(const std::string& name,
-                                         const v1::WorkerMessage& message, Tensor values) {
+absl::Status JobManager::OnWorkerMessage(const std::string& name, const v1::WorkerMessage& message,
+                                         Tensor values) {
   std::shared_ptr<JobRunner> runner;
   std::string job_id;
   {
@@ -495,8 +495,7 @@ void JobManager::WritePending(const std::string& job_id) {
     Report(job_id, store_->RecordEpoch(job_id, metrics));
   }
   if (pending.checkpoint.has_value()) {
-    Report(job_id,
-           SaveCheckpoint(*store_, job_id, *pending.checkpoint, options_.now()).status());
+    Report(job_id, SaveCheckpoint(*store_, job_id, *pending.checkpoint, options_.now()).status());
   }
   absl::MutexLock lock(&mutex_);
   ++changes_;
@@ -523,8 +522,9 @@ void JobManager::FinishJob(const std::string& job_id, v1::JobState state, std::s
       Report(job_id, saved.status());
       if (state == v1::SUCCEEDED) {
         state = v1::FAILED;
-        reason = absl::StrCat("the last checkpoint could not be written: ",
-                              saved.status().message(), " (free space, then resume the job)");
+        reason =
+            absl::StrCat("the last checkpoint could not be written: ", saved.status().message(),
+                         " (free space, then resume the job)");
       }
     }
   }

@@ -55,8 +55,7 @@ absl::StatusOr<std::shared_ptr<JobRunner>> JobRunner::Create(Options options) {
                                                 std::move(parameters));
   const std::optional<Checkpoint> checkpoint = std::move(options.checkpoint);
   const auto initial = std::move(options.initial_parameters);
-  std::shared_ptr<JobRunner> runner(
-      new JobRunner(std::move(options), std::move(store), *schedule));
+  std::shared_ptr<JobRunner> runner(new JobRunner(std::move(options), std::move(store), *schedule));
   absl::MutexLock lock(&runner->mutex_);
   absl::Status status;
   if (checkpoint.has_value()) {
@@ -135,10 +134,10 @@ absl::Status JobRunner::OnJobReady(const std::string& name, const v1::JobReady& 
   if (found == participants_.end() || ended_) return absl::OkStatus();
   if (message.training_examples() != plan_.training_examples ||
       message.validation_examples() != plan_.validation_examples) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "job_ready: got ", message.training_examples(), " training and ",
-        message.validation_examples(), " validation examples, want ", plan_.training_examples,
-        " and ", plan_.validation_examples));
+    return absl::InvalidArgumentError(
+        absl::StrCat("job_ready: got ", message.training_examples(), " training and ",
+                     message.validation_examples(), " validation examples, want ",
+                     plan_.training_examples, " and ", plan_.validation_examples));
   }
   found->second.ready = true;
   refusals_.erase(name);
@@ -286,8 +285,8 @@ void JobRunner::PublishChunk(int chunk) {
 
 // ---- what workers answer
 
-absl::Status JobRunner::OnGradientChunk(const std::string& name,
-                                        const v1::GradientChunk& message, Tensor values) {
+absl::Status JobRunner::OnGradientChunk(const std::string& name, const v1::GradientChunk& message,
+                                        Tensor values) {
   const ShardNode node{static_cast<int>(message.first_shard()),
                        static_cast<int>(message.end_shard())};
   std::shared_ptr<StepAggregation> aggregation;
@@ -300,9 +299,9 @@ absl::Status JobRunner::OnGradientChunk(const std::string& name,
     if (found == participants_.end()) return absl::OkStatus();
     const auto outstanding = found->second.outstanding.find(node);
     if (outstanding == found->second.outstanding.end()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("gradient_chunk: got shards [", node.first, ", ", node.end,
-                       "), want a node that was handed out"));
+      return absl::InvalidArgumentError(absl::StrCat("gradient_chunk: got shards [", node.first,
+                                                     ", ", node.end,
+                                                     "), want a node that was handed out"));
     }
     if (message.chunk() >= static_cast<uint32_t>(store_->chunk_count()) ||
         values.element_count() != store_->ChunkElements(message.chunk())) {
@@ -340,11 +339,11 @@ absl::Status JobRunner::OnNodeResult(const std::string& name, const v1::NodeResu
                      "), want a node that was handed out and whose chunks have all been sent"));
   }
   const int64_t examples = RoundExamples();
-  const int64_t want = ShardBegin(node.end, plan_.shards, examples) -
-                       ShardBegin(node.first, plan_.shards, examples);
+  const int64_t want =
+      ShardBegin(node.end, plan_.shards, examples) - ShardBegin(node.first, plan_.shards, examples);
   if (message.examples() != static_cast<uint64_t>(want) || message.correct() > message.examples()) {
-    return absl::InvalidArgumentError(absl::StrCat("node_result: got ", message.examples(),
-                                                   " examples, want ", want));
+    return absl::InvalidArgumentError(
+        absl::StrCat("node_result: got ", message.examples(), " examples, want ", want));
   }
   found->second.outstanding.erase(outstanding);
   if (losses_->Add(node, message.loss_sum()) != ReductionResult::kDuplicate) {
@@ -471,10 +470,9 @@ Checkpoint JobRunner::Snapshot() const {
 // ---- what people see
 
 std::string JobRunner::WaitingReason() const {
-  std::string reason =
-      absl::StrCat("waiting for workers: has ", ReadyWorkers().size(), ", needs ",
-                   spec_.workers().min(), ", since ",
-                   absl::FormatTime("%H:%M:%S UTC", waiting_since_, absl::UTCTimeZone()));
+  std::string reason = absl::StrCat(
+      "waiting for workers: has ", ReadyWorkers().size(), ", needs ", spec_.workers().min(),
+      ", since ", absl::FormatTime("%H:%M:%S UTC", waiting_since_, absl::UTCTimeZone()));
   const size_t preparing = participants_.size() - ReadyWorkers().size();
   if (preparing > 0) absl::StrAppend(&reason, "; ", preparing, " loading the data");
   for (const auto& entry : refusals_) {
@@ -506,8 +504,8 @@ void JobRunner::FillProgress(v1::Job* job) const {
   progress.set_examples_per_second(pace);
   progress.set_training_seconds(training_seconds_);
   if (pace > 0) {
-    const double left = static_cast<double>(plan_.total_steps - step_) *
-                        static_cast<double>(plan_.batch_size);
+    const double left =
+        static_cast<double>(plan_.total_steps - step_) * static_cast<double>(plan_.batch_size);
     progress.set_eta_seconds(left / pace);
   }
   job->clear_workers();

@@ -79,8 +79,7 @@ struct RecordingHost : public JobRunnerHost {
 // A runner and its fake workers; the test says who moves next.
 class Simulation {
  public:
-  explicit Simulation(const v1::JobSpec& spec,
-                      std::optional<Checkpoint> checkpoint = std::nullopt,
+  explicit Simulation(const v1::JobSpec& spec, std::optional<Checkpoint> checkpoint = std::nullopt,
                       std::vector<v1::EpochMetrics> epochs = {})
       : spec_(spec) {
     JobRunner::Options options;

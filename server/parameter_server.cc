@@ -58,14 +58,14 @@ absl::StatusOr<std::unique_ptr<ParameterServer>> ParameterServer::Start(Options 
   builder.RegisterService(server->worker_service_.get());
   server->grpc_server_ = builder.BuildAndStart();
   if (server->grpc_server_ == nullptr || port == 0) {
-    return absl::UnavailableError(
-        absl::StrCat("--listen: cannot listen on ", server->options_.listen,
-                     " (in use, or not an address of this machine)"));
+    return absl::UnavailableError(absl::StrCat("--listen: cannot listen on ",
+                                               server->options_.listen,
+                                               " (in use, or not an address of this machine)"));
   }
   server->address_ = server->options_.listen;
   if (!absl::StartsWith(server->address_, "unix:")) {
-    server->address_ = absl::StrCat(
-        server->address_.substr(0, server->address_.rfind(':')), ":", port);
+    server->address_ =
+        absl::StrCat(server->address_.substr(0, server->address_.rfind(':')), ":", port);
   }
   server->manager_->SetAddress(server->address_);
   server->lease_thread_ = std::thread([raw = server.get()] { raw->WatchLeases(); });

@@ -85,9 +85,9 @@ absl::Status ParameterStore::LoadParameters(const std::vector<data::NamedTensor>
 
 absl::Status ParameterStore::LoadOptimizerState(const std::vector<data::NamedTensor>& tensors) {
   if (tensors.size() != layout_.slots().size() * state_.size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("optimizer state: got ", tensors.size(), " tensors, want ",
-                     layout_.slots().size() * state_.size()));
+    return absl::InvalidArgumentError(absl::StrCat("optimizer state: got ", tensors.size(),
+                                                   " tensors, want ",
+                                                   layout_.slots().size() * state_.size()));
   }
   std::vector<Tensor> loaded;
   for (const std::string& name : optimizer_->state_names()) {
@@ -109,14 +109,13 @@ absl::Status ParameterStore::Load(const std::string& prefix,
     const nn::ParameterSlot& entry = slots[i];
     const auto found = by_name.find(prefix + entry.name);
     if (found == by_name.end()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("tensor '", prefix, entry.name, "': got none, want ",
-                       entry.shape.ToString()));
+      return absl::InvalidArgumentError(absl::StrCat("tensor '", prefix, entry.name,
+                                                     "': got none, want ", entry.shape.ToString()));
     }
     if (found->second->shape() != entry.shape) {
-      return absl::InvalidArgumentError(absl::StrCat("tensor '", prefix, entry.name, "': got shape ",
-                                                     found->second->shape().ToString(), ", want ",
-                                                     entry.shape.ToString()));
+      return absl::InvalidArgumentError(
+          absl::StrCat("tensor '", prefix, entry.name, "': got shape ",
+                       found->second->shape().ToString(), ", want ", entry.shape.ToString()));
     }
     Tensor view = layout_.View(flat, static_cast<int>(i));
     std::memcpy(view.data<float>(), found->second->data<float>(),

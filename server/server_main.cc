@@ -64,8 +64,7 @@ int main(int argc, char** argv) {
     return Fail(absl::InvalidArgumentError("--lease: got '" + lease + "', want e.g. 5s or 500ms"));
   }
   if (auto status = lockstep::kernels::LimitInstructionSet(instruction_set); !status.ok()) {
-    return Fail(absl::Status(status.code(),
-                             "--instruction-set: " + std::string(status.message())));
+    return Fail(absl::Status(status.code(), "--instruction-set: " + std::string(status.message())));
   }
   lockstep::KeepFreedMemory();
   // Before any thread starts, so that all threads inherit the mask.
@@ -77,7 +76,8 @@ int main(int argc, char** argv) {
 
   int signal_number = 0;
   sigwait(&signals, &signal_number);
-  std::fprintf(stderr, "lockstep-server: stopping after the present steps; again to stop at once\n");
+  std::fprintf(stderr,
+               "lockstep-server: stopping after the present steps; again to stop at once\n");
   std::thread([signals] {
     int again = 0;
     sigwait(&signals, &again);

@@ -14,9 +14,8 @@ std::vector<std::vector<ShardNode>> AssignFreedNodes(int shards,
     const ShardNode& node = freed[i];
     const int parts = std::min(workers, node.size());
     for (int part = 0; part < parts; ++part) {
-      const ShardNode run{
-          node.first + static_cast<int>(ShardBegin(part, parts, node.size())),
-          node.first + static_cast<int>(ShardBegin(part + 1, parts, node.size()))};
+      const ShardNode run{node.first + static_cast<int>(ShardBegin(part, parts, node.size())),
+                          node.first + static_cast<int>(ShardBegin(part + 1, parts, node.size()))};
       // Begin with another worker for each node, so that single shards spread.
       auto& mine = assigned[(part + i) % workers];
       for (const ShardNode& piece : ShardTreeCover(shards, run)) mine.push_back(piece);

@@ -13,7 +13,8 @@ namespace {
 bool IsNameCharacter(char c) { return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-'; }
 
 bool IsValidName(const std::string& name) {
-  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), IsNameCharacter);
+  return !name.empty() && name.size() <= 64 &&
+         std::all_of(name.begin(), name.end(), IsNameCharacter);
 }
 
 void SetTimestamp(absl::Time time, google::protobuf::Timestamp* timestamp) {
@@ -27,14 +28,13 @@ void SetTimestamp(absl::Time time, google::protobuf::Timestamp* timestamp) {
 absl::StatusOr<std::string> WorkerRegistry::Add(const v1::Register& self,
                                                 std::shared_ptr<WorkerLink> link, absl::Time now) {
   if (self.protocol_version() != kProtocolVersion) {
-    return absl::FailedPreconditionError(absl::StrCat("protocol version: got ",
-                                                      self.protocol_version(), ", want ",
-                                                      kProtocolVersion));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "protocol version: got ", self.protocol_version(), ", want ", kProtocolVersion));
   }
   if (!IsValidName(self.name())) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("worker name: got '", absl::CHexEscape(self.name().substr(0, 80)),
-                     "', want 1 to 64 characters of [A-Za-z0-9._-]"));
+    return absl::InvalidArgumentError(absl::StrCat("worker name: got '",
+                                                   absl::CHexEscape(self.name().substr(0, 80)),
+                                                   "', want 1 to 64 characters of [A-Za-z0-9._-]"));
   }
   std::string name = self.name();
   for (int number = 2; workers_.count(name) > 0; ++number) {
@@ -83,8 +83,8 @@ std::vector<v1::Worker> WorkerRegistry::Describe(absl::Time now) const {
     out.set_instruction_set(worker.self.instruction_set());
     out.set_job_id(worker.job_id);
     SetTimestamp(worker.connected_at, out.mutable_connected_at());
-    out.set_last_heard_ms(
-        static_cast<uint32_t>(std::max<int64_t>(0, absl::ToInt64Milliseconds(now - worker.last_heard))));
+    out.set_last_heard_ms(static_cast<uint32_t>(
+        std::max<int64_t>(0, absl::ToInt64Milliseconds(now - worker.last_heard))));
   }
   return workers;
 }

@@ -16,9 +16,9 @@ absl::StatusOr<std::shared_ptr<JobSession>> JobSession::Prepare(const v1::Prepar
   if (!data.ok()) return data.status();
   const v1::DataSummary summary = (*data)->Summary();
   if (!google::protobuf::util::MessageDifferencer::Equals(summary, spec.data_summary())) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("data: got {", summary.ShortDebugString(), "}, want {",
-                     spec.data_summary().ShortDebugString(), "}"));
+    return absl::FailedPreconditionError(absl::StrCat("data: got {", summary.ShortDebugString(),
+                                                      "}, want {",
+                                                      spec.data_summary().ShortDebugString(), "}"));
   }
   auto computation = NodeComputation::Create(spec, *data, request.chunk_elements());
   if (!computation.ok()) return computation.status();
@@ -46,16 +46,16 @@ v1::WorkerMessage JobSession::ReadyMessage() const {
 absl::Status JobSession::Compute(const v1::Round& round, ServerStream& stream,
                                  const std::function<bool()>& cancelled) {
   if (round.kind() == v1::TRAIN && round.step() >= computation_->plan().total_steps) {
-    return absl::InvalidArgumentError(absl::StrCat("round.step: got ", round.step(),
-                                                   ", want less than ",
-                                                   computation_->plan().total_steps));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "round.step: got ", round.step(), ", want less than ", computation_->plan().total_steps));
   }
   const auto parameters = replica_->Adopt(round.step());
   if (!parameters.ok()) return parameters.status();
   computation_->SetParameters(*parameters);
   std::vector<ShardNode> nodes;
   for (const v1::ShardRange& range : round.nodes()) {
-    const ShardNode node{static_cast<int>(range.first_shard()), static_cast<int>(range.end_shard())};
+    const ShardNode node{static_cast<int>(range.first_shard()),
+                         static_cast<int>(range.end_shard())};
     if (!IsShardTreeNode(shards_, node)) {
       return absl::InvalidArgumentError(absl::StrCat("round.nodes: got shards [", node.first, ", ",
                                                      node.end, "), want a node of the tree over ",

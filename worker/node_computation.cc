@@ -131,8 +131,8 @@ absl::StatusOr<NodeLosses> NodeComputation::Train(uint64_t step, const ShardNode
   }
   absl::StatusOr<NodeLosses> losses;
   if (strategy_ == ShardStrategy::kWholeNode) {
-    losses = TrainBatch(TrainingBatch(step, node), CutsOf(node, plan_.Place(step).examples),
-                        gradient_);
+    losses =
+        TrainBatch(TrainingBatch(step, node), CutsOf(node, plan_.Place(step).examples), gradient_);
   } else {
     // Not final before all shards are in: nothing is emitted on the way.
     on_chunk_ = nullptr;

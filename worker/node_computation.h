@@ -33,8 +33,8 @@ struct NodeLosses {
 
 // How a node of several shards is computed; the bits are the same.
 enum class ShardStrategy {
-  kWholeNode,      // as one batch, its weight gradients cut at shard borders
-  kShardByShard,   // one after another, added in the tree's order
+  kWholeNode,     // as one batch, its weight gradients cut at shard borders
+  kShardByShard,  // one after another, added in the tree's order
 };
 
 // Threads: one at a time; kernels use OpenMP's threads.

@@ -72,12 +72,11 @@ struct Job {
     Result result;
     result.gradient.assign(total, -1000.0f);
     std::vector<int> seen((total + kChunk - 1) / kChunk, 0);
-    const auto losses =
-        computation->Train(step, node, [&](int chunk, const Tensor& values) {
-          ++seen[chunk];
-          std::copy_n(values.data<float>(), values.element_count(),
-                      result.gradient.begin() + chunk * kChunk);
-        });
+    const auto losses = computation->Train(step, node, [&](int chunk, const Tensor& values) {
+      ++seen[chunk];
+      std::copy_n(values.data<float>(), values.element_count(),
+                  result.gradient.begin() + chunk * kChunk);
+    });
     EXPECT_TRUE(losses.ok()) << losses.status();
     for (int count : seen) EXPECT_EQ(count, 1);
     result.losses = *losses;

@@ -24,8 +24,8 @@ absl::Status ParameterReplica::Receive(uint64_t version, uint32_t chunk, size_t 
   }
   const size_t want = (ChunkEnd(chunk) - ChunkBegin(chunk)) * sizeof(float);
   if (size_bytes != want) {
-    return absl::InvalidArgumentError(absl::StrCat("parameter_chunk: got ", size_bytes,
-                                                   " bytes, want ", want));
+    return absl::InvalidArgumentError(
+        absl::StrCat("parameter_chunk: got ", size_bytes, " bytes, want ", want));
   }
   absl::MutexLock lock(&mutex_);
   if (!incoming_.defined() || incoming_version_ != version) {

@@ -9,8 +9,8 @@ namespace {
 
 // Fills a chunk with one value.
 absl::Status Give(ParameterReplica& replica, uint64_t version, uint32_t chunk, float value) {
-  const int64_t size = replica.ChunkEnd(static_cast<int>(chunk)) -
-                       replica.ChunkBegin(static_cast<int>(chunk));
+  const int64_t size =
+      replica.ChunkEnd(static_cast<int>(chunk)) - replica.ChunkBegin(static_cast<int>(chunk));
   return replica.Receive(version, chunk, size * sizeof(float),
                          [size, value](float* out) { std::fill_n(out, size, value); });
 }

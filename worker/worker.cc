@@ -131,8 +131,7 @@ absl::Status WorkerOptions::Validate() const {
     return absl::InvalidArgumentError("--server: got nothing, want HOST:PORT or unix:/path");
   }
   if (threads < 1 || threads > 1024) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--threads: got ", threads, ", want 1 to 1024"));
+    return absl::InvalidArgumentError(absl::StrCat("--threads: got ", threads, ", want 1 to 1024"));
   }
   return absl::OkStatus();
 }
@@ -197,8 +196,8 @@ absl::Status Worker::Serve() {
     } else if (message->has_round()) {
       const std::shared_ptr<JobSession> session = job.Get();
       if (session == nullptr || session->job_id() != message->round().job_id()) continue;
-      const absl::Status status = session->Compute(message->round(), stream,
-                                                   [&inbox] { return inbox->closed(); });
+      const absl::Status status =
+          session->Compute(message->round(), stream, [&inbox] { return inbox->closed(); });
       if (!status.ok()) {
         stream.Send(ErrorMessage(session->job_id(), status, absl::IsInvalidArgument(status)));
       }

@@ -1,4 +1,5 @@
 // lockstep-worker: flags to options, signals to an orderly end.
+#include <limits.h>
 #include <omp.h>
 #include <pthread.h>
 #include <signal.h>
@@ -45,7 +46,12 @@ constexpr char kSpinTurns[] = "10000";
 void SetSpinning(char** argv) {
   if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   setenv("GOMP_SPINCOUNT", kSpinTurns, 1);
-  execv("/proc/self/exe", argv);
+  // By its own path: started as /proc/self/exe, `ps` would call it "exe".
+  char path[PATH_MAX];
+  const ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
+  if (length <= 0) return;
+  path[length] = '\0';
+  execv(path, argv);
   // Without /proc: go on as it is; only speed is at stake.
 }
 
@@ -84,8 +90,7 @@ int main(int argc, char** argv) {
   }
   if (auto status = options.Validate(); !status.ok()) return Fail(status);
   if (auto status = lockstep::kernels::LimitInstructionSet(instruction_set); !status.ok()) {
-    return Fail(absl::Status(status.code(),
-                             "--instruction-set: " + std::string(status.message())));
+    return Fail(absl::Status(status.code(), "--instruction-set: " + std::string(status.message())));
   }
   lockstep::KeepFreedMemory();
   sigset_t signals;

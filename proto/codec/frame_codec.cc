@@ -14,8 +14,7 @@ namespace {
 
 using google::protobuf::internal::WireFormatLite;
 
-constexpr uint32_t kPayloadTag =
-    (kPayloadField << 3) | WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
+constexpr uint32_t kPayloadTag = (kPayloadField << 3) | WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
 
 // Keeps the payload's memory until gRPC has let go of the slice.
 void ReleaseOwner(void* owner) { delete static_cast<std::shared_ptr<const void>*>(owner); }
@@ -93,10 +92,9 @@ grpc::ByteBuffer EncodeFrame(const google::protobuf::MessageLite& message, const
     output.WriteTag(kPayloadTag);
     output.WriteVarint32(static_cast<uint32_t>(size_bytes));
   }
-  const grpc::Slice slices[2] = {
-      grpc::Slice(header),
-      grpc::Slice(const_cast<void*>(data), size_bytes, ReleaseOwner,
-                  new std::shared_ptr<const void>(std::move(owner)))};
+  const grpc::Slice slices[2] = {grpc::Slice(header),
+                                 grpc::Slice(const_cast<void*>(data), size_bytes, ReleaseOwner,
+                                             new std::shared_ptr<const void>(std::move(owner)))};
   return grpc::ByteBuffer(slices, 2);
 }
 

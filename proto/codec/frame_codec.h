@@ -30,8 +30,8 @@ class FramePayload {
   void CopyTo(void* destination) const;
 
  private:
-  friend absl::Status DecodeFrame(const grpc::ByteBuffer& frame, google::protobuf::MessageLite* message,
-                                  FramePayload* payload);
+  friend absl::Status DecodeFrame(const grpc::ByteBuffer& frame,
+                                  google::protobuf::MessageLite* message, FramePayload* payload);
   std::vector<grpc::Slice> slices_;
   size_t first_offset_ = 0;  // of the payload within slices_[0]
   size_t size_bytes_ = 0;

@@ -113,7 +113,8 @@ class FakeWorker : public WorkerLink {
   }
 
   void ComputeNode(const v1::Round& round, const v1::ShardRange& range) {
-    const ShardNode node{static_cast<int>(range.first_shard()), static_cast<int>(range.end_shard())};
+    const ShardNode node{static_cast<int>(range.first_shard()),
+                         static_cast<int>(range.end_shard())};
     const bool training = round.kind() == v1::TRAIN;
     const int64_t all = training ? plan_.Place(round.step()).examples : plan_.validation_examples;
     if (training) {

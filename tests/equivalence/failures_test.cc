@@ -5,6 +5,8 @@
 #include <signal.h>
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "tests/testing/cluster.h"
 #include "tests/testing/job_file_writer.h"
@@ -17,11 +19,12 @@ namespace {
 // Something happens after this step; the job then has thousands to go, many
 // times what `lockstep status` takes to show it.
 constexpr uint64_t kEarlyStep = 200;
+constexpr int kEpochs = 400;
 
 DigitsJob LongJob() {
   DigitsJob job;
   job.name = "long";
-  job.epochs = 500;
+  job.epochs = kEpochs;
   return job;
 }
 
@@ -46,7 +49,7 @@ class FailuresTest : public ::testing::Test {
   void ExpectCalmHash(const std::string& job_id) {
     const v1::Job job = cluster_.WaitForState(job_id, v1::SUCCEEDED);
     EXPECT_EQ(job.progress().step(), job.progress().total_steps());
-    EXPECT_EQ(job.progress().epochs_size(), 500);
+    EXPECT_EQ(job.progress().epochs_size(), kEpochs);
     EXPECT_EQ(job.model_sha256(), CalmHash()) << job_id;
   }
 
@@ -123,7 +126,7 @@ TEST_F(FailuresTest, CancelledAndResumedOnAnotherWorker) {
   EXPECT_EQ(cancelled.checkpoint_step(), cancelled.progress().step()) << "its last step is kept";
   EXPECT_LT(cancelled.progress().step(), cancelled.progress().total_steps());
   EXPECT_EQ(cluster_.StopWorker("first"), 0);
-  cluster_.StartWorker("second", {"--threads", "2"});
+  cluster_.StartWorker("second");
   const CommandResult resume = cluster_.Lockstep({"resume", job});
   EXPECT_EQ(resume.exit_code, 0) << resume;
   ExpectCalmHash(job);
