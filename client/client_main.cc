@@ -13,6 +13,7 @@
 
 #include "client/hash_model_file.h"
 #include "client/run_client.h"
+#include "proto/codec/grpc_lifetime.h"
 
 namespace lockstep::client {
 namespace {
@@ -62,6 +63,9 @@ Environment ProcessEnvironment() {
 
 int main(int argc, char** argv) {
   lockstep::client::OpenStandardStreams();
-  return lockstep::client::RunClient(std::vector<std::string>(argv + 1, argv + argc),
-                                     lockstep::client::ProcessEnvironment());
+  lockstep::KeepGrpcRunning();
+  const int exit_code = lockstep::client::RunClient(std::vector<std::string>(argv + 1, argv + argc),
+                                                    lockstep::client::ProcessEnvironment());
+  std::cout.flush();
+  lockstep::ExitWithGrpcRunning(exit_code);
 }

@@ -34,7 +34,10 @@ grpc::ChannelArguments ChannelArguments() {
   // Who calls again is the watcher, with a backoff of its own; the channel
   // only must not be slower than that.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  // Despite its name also what one attempt may take, until the server's first
+  // words: enough for a busy or a distant one, less than a call's deadline. (A
+  // refused connection fails at once all the same.)
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 10000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
   return arguments;
 }

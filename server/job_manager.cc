@@ -4,18 +4,46 @@
 #include <cstdio>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "engine/model/build_model.h"
 #include "engine/model/job_plan.h"
 #include "engine/model/job_spec.h"
+#include "engine/model/machine_memory.h"
 #include "server/scheduler.h"
 #include "server/storage/initial_parameters.h"
 
 namespace lockstep::server {
 namespace {
 
+// It is sent to every worker in one frame, and kept forever.
+constexpr size_t kMostSpecBytes = 1 << 20;
+
 bool IsFinal(v1::JobState state) {
   return state == v1::SUCCEEDED || state == v1::FAILED || state == v1::CANCELLED;
+}
+
+// A specification on record was valid once; all that follows relies on it.
+absl::Status CheckRecord(const v1::Job& job) {
+  const absl::Status valid = StatusOfProblems(ValidateSubmittedJobSpec(job.spec()));
+  if (valid.ok()) return valid;
+  return absl::DataLossError(absl::StrCat(job.job_id(), ": the job on record is damaged (",
+                                          valid.message(), "); submit it again"));
+}
+
+// One line of what a worker wrote, cut at a character's border: the text goes
+// into fields that must be UTF-8.
+std::string OneLine(const std::string& text) {
+  constexpr size_t kLongest = 2000;
+  std::string line = text.substr(0, kLongest);
+  if (line.size() < text.size()) {
+    while (!line.empty() && (line.back() & 0xC0) == 0x80) line.pop_back();
+    if (!line.empty()) line.pop_back();
+  }
+  for (char& c : line) {
+    if (absl::ascii_iscntrl(c)) c = ' ';
+  }
+  return line;
 }
 
 // Progress of a job that is not running, from what is on record.
@@ -52,7 +80,14 @@ absl::StatusOr<std::unique_ptr<JobManager>> JobManager::Open(Options options) {
   if (!unfinished.ok()) return unfinished.status();
   std::unique_ptr<JobManager> manager(new JobManager(std::move(options), *std::move(store)));
   absl::MutexLock lock(&manager->mutex_);
-  for (const v1::Job& job : *unfinished) manager->AddActive(job.job_id(), job.spec());
+  for (const v1::Job& job : *unfinished) {
+    if (const absl::Status damaged = CheckRecord(job); !damaged.ok()) {
+      std::fprintf(stderr, "%s is left out: %s\n", job.job_id().c_str(),
+                   std::string(damaged.message()).c_str());
+      continue;
+    }
+    manager->AddActive(job.job_id(), job.spec());
+  }
   return manager;
 }
 
@@ -77,12 +112,37 @@ std::shared_ptr<JobRunner> JobManager::RunnerOf(const std::string& job_id) {
 
 // ---- clients
 
-absl::StatusOr<v1::Job> JobManager::Submit(v1::JobSpec spec, const std::string& init_from_data) {
+namespace {
+
+// What Submit asks of a specification; fills in its defaults.
+absl::StatusOr<ModelPlan> CheckSubmission(v1::JobSpec& spec) {
   FillJobDefaults(&spec);
+  if (spec.ByteSizeLong() > kMostSpecBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("spec: got ", spec.ByteSizeLong(), " bytes, want at most ", kMostSpecBytes));
+  }
   if (auto status = StatusOfProblems(ValidateSubmittedJobSpec(spec)); !status.ok()) return status;
   const auto& extents = spec.data_summary().example_shape();
   const auto plan = PlanModel(spec, Shape(std::vector<int64_t>(extents.begin(), extents.end())));
   if (!plan.ok()) return plan.status();
+  const absl::Status fits = JobRunner::CheckMemory(spec, *plan, ReadMachineMemory().total_bytes);
+  if (!fits.ok()) return fits;
+  return plan;
+}
+
+}  // namespace
+
+absl::StatusOr<size_t> JobManager::MostInitialBytes(v1::JobSpec spec) {
+  const auto plan = CheckSubmission(spec);
+  if (!plan.ok()) return plan.status();
+  if (spec.init_from().empty()) return 0;
+  // Tensors and a header.
+  constexpr size_t kMostHeaderBytes = size_t{16} << 20;
+  return static_cast<size_t>(plan->layout.total_elements()) * sizeof(float) + kMostHeaderBytes;
+}
+
+absl::StatusOr<v1::Job> JobManager::Submit(v1::JobSpec spec, const std::string& init_from_data) {
+  if (const auto plan = CheckSubmission(spec); !plan.ok()) return plan.status();
   {
     absl::MutexLock lock(&mutex_);
     if (stopping_) return absl::UnavailableError("the server is stopping");
@@ -99,18 +159,29 @@ absl::StatusOr<v1::Job> JobManager::Submit(v1::JobSpec spec, const std::string& 
 absl::StatusOr<v1::Job> JobManager::Get(const std::string& job_id) {
   auto job = store_->GetJob(job_id);
   if (!job.ok()) return job;
+  if (const absl::Status damaged = CheckRecord(*job); !damaged.ok()) return damaged;
   FillProgressFromRecord(&*job);
+  std::string unsaved;
   std::shared_ptr<JobRunner> runner;
   {
     absl::MutexLock lock(&mutex_);
     const auto found = active_.find(*ParseJobId(job_id));
-    if (found == active_.end()) return job;
+    if (found == active_.end()) {
+      ApplyUnrecordedEnd(&*job);
+      return job;
+    }
+    unsaved = found->second.unsaved;
     job->set_state(found->second.state);
     job->set_state_reason(found->second.state == v1::QUEUED ? QueueReason(found->second)
                                                             : found->second.reason);
     runner = found->second.runner;
   }
   if (runner != nullptr) runner->FillProgress(&*job);
+  if (!unsaved.empty()) {
+    const std::string waiting = job->state_reason();
+    job->set_state_reason(absl::StrCat(waiting, waiting.empty() ? "" : "; ",
+                                       "its newest state is not on the disk: ", unsaved));
+  }
   return job;
 }
 
@@ -118,6 +189,10 @@ absl::StatusOr<std::vector<v1::Job>> JobManager::List() {
   auto jobs = store_->ListJobs();
   if (!jobs.ok()) return jobs;
   for (v1::Job& job : *jobs) {
+    if (const absl::Status damaged = CheckRecord(job); !damaged.ok()) {
+      job.set_state_reason(std::string(damaged.message()));
+      continue;
+    }
     if (IsFinal(job.state())) {
       FillProgressFromRecord(&job);
       continue;
@@ -131,7 +206,7 @@ absl::StatusOr<std::vector<v1::Job>> JobManager::List() {
 }
 
 absl::StatusOr<v1::Job> JobManager::Cancel(const std::string& job_id, absl::Time deadline) {
-  const auto job = store_->GetJob(job_id);
+  auto job = store_->GetJob(job_id);
   if (!job.ok()) return job;
   const int64_t number = *ParseJobId(job_id);
   const std::string reason = "cancelled by a client";
@@ -142,9 +217,13 @@ absl::StatusOr<v1::Job> JobManager::Cancel(const std::string& job_id, absl::Time
     const auto found = active_.find(number);
     if (found != active_.end()) {
       runner = found->second.runner;
-      without_runner = runner == nullptr && !found->second.activating;
+      without_runner =
+          runner == nullptr && !found->second.activating && !found->second.cancel_requested;
       found->second.cancel_requested = true;
-    } else if (job->state() != v1::CANCELLED) {
+    } else {
+      ApplyUnrecordedEnd(&*job);
+    }
+    if (found == active_.end() && job->state() != v1::CANCELLED) {
       return absl::FailedPreconditionError(absl::StrCat(
           job_id, ": got state ", v1::JobState_Name(job->state()), ", want QUEUED or RUNNING"));
     }
@@ -165,23 +244,82 @@ absl::StatusOr<v1::Job> JobManager::Cancel(const std::string& job_id, absl::Time
 }
 
 absl::StatusOr<v1::Job> JobManager::Resume(const std::string& job_id) {
-  const auto job = store_->GetJob(job_id);
-  if (!job.ok()) return job;
-  if (job->state() == v1::SUCCEEDED) {
-    return absl::FailedPreconditionError(absl::StrCat(job_id, ": has succeeded, nothing is left"));
-  }
-  if (IsFinal(job->state())) {
-    const auto status =
-        store_->UpdateState(job_id, v1::QUEUED, "resumed by a client", options_.now());
-    if (!status.ok()) return status;
+  const auto job = Get(job_id);
+  if (!job.ok() || !IsFinal(job->state())) return job;
+  if (const absl::Status status = CheckResumable(*job); !status.ok()) return status;
+  const int64_t number = *ParseJobId(job_id);
+  const auto at_rest = [this, number]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return active_.count(number) == 0 && !recording_again_;
+  };
+  std::optional<std::pair<v1::JobState, std::string>> unrecorded;
+  {
+    // What its end still has to write must not come after what is written here.
     absl::MutexLock lock(&mutex_);
-    AddActive(job_id, job->spec());
+    if (!mutex_.AwaitWithTimeout(absl::Condition(&at_rest), absl::Seconds(10))) {
+      return absl::UnavailableError(absl::StrCat(job_id, ": is still ending, try again"));
+    }
+    const auto found = unrecorded_ends_.find(number);
+    if (found != unrecorded_ends_.end()) {
+      unrecorded = std::move(found->second);
+      unrecorded_ends_.erase(found);
+    }
   }
+  const auto status =
+      store_->UpdateState(job_id, v1::QUEUED, "resumed by a client", options_.now());
+  {
+    absl::MutexLock lock(&mutex_);
+    if (status.ok()) {
+      AddActive(job_id, job->spec());
+    } else if (unrecorded.has_value()) {
+      unrecorded_ends_[number] = *std::move(unrecorded);
+    }
+  }
+  if (!status.ok()) return status;
   return Get(job_id);
 }
 
+absl::Status JobManager::CheckResumable(const v1::Job& job) {
+  if (job.state() != v1::SUCCEEDED) return absl::OkStatus();
+  const auto records = store_->Checkpoints(job.job_id());
+  if (!records.ok()) return records.status();
+  const bool last_step = !records->empty() && records->front().step == job.progress().total_steps();
+  if (!last_step) return absl::OkStatus();
+  const absl::Status whole =
+      ReadCheckpoint(store_->checkpoints_dir(), job.job_id(), records->front()).status();
+  if (absl::IsDataLoss(whole) || absl::IsNotFound(whole)) return absl::OkStatus();
+  if (!whole.ok()) return whole;
+  return absl::FailedPreconditionError(
+      absl::StrCat(job.job_id(), ": has succeeded, nothing is left"));
+}
+
+void JobManager::ApplyUnrecordedEnd(v1::Job* job) const {
+  const auto found = unrecorded_ends_.find(*ParseJobId(job->job_id()));
+  if (found == unrecorded_ends_.end()) return;
+  job->set_state(found->second.first);
+  job->set_state_reason(found->second.second);
+}
+
+void JobManager::RecordEndsAgain() {
+  std::map<int64_t, std::pair<v1::JobState, std::string>> ends;
+  {
+    absl::MutexLock lock(&mutex_);
+    ends = unrecorded_ends_;
+    recording_again_ = true;
+  }
+  for (auto it = ends.begin(); it != ends.end();) {
+    const auto& [state, reason] = it->second;
+    const absl::Status status =
+        store_->UpdateState(absl::StrCat("job-", it->first), state, reason, options_.now());
+    it = status.ok() ? std::next(it) : ends.erase(it);
+  }
+  absl::MutexLock lock(&mutex_);
+  for (const auto& recorded : ends) unrecorded_ends_.erase(recorded.first);
+  recording_again_ = false;
+}
+
 absl::StatusOr<std::string> JobManager::ModelBytes(const std::string& job_id) {
-  if (auto job = store_->GetJob(job_id); !job.ok()) return job.status();
+  const auto job = store_->GetJob(job_id);
+  if (!job.ok()) return job.status();
   // A running job may replace the newest checkpoint while it is being read.
   constexpr int kTries = 10;
   absl::Status failure;
@@ -198,6 +336,10 @@ absl::StatusOr<std::string> JobManager::ModelBytes(const std::string& job_id) {
     failure = absl::IsNotFound(checkpoint.status())
                   ? absl::DataLossError(std::string(checkpoint.status().message()))
                   : checkpoint.status();
+    if (absl::IsDataLoss(failure) && job->state() == v1::SUCCEEDED) {
+      failure = absl::DataLossError(
+          absl::StrCat(failure.message(), "; resuming the job computes it again"));
+    }
     const auto now = store_->Checkpoints(job_id);
     if (!now.ok() || now->empty() || now->front().step == records->front().step) break;
   }
@@ -273,7 +415,7 @@ absl::Status JobManager::OnWorkerMessage(const std::string& name, const v1::Work
       if (is_mine(message.job_error().job_id())) OnJobError(name, message.job_error());
       return absl::OkStatus();
     case v1::WorkerMessage::kGoodbye:
-      DisconnectWorker(name);
+      GiveUp(name);
       return absl::OkStatus();
     case v1::WorkerMessage::kRegister:
       return absl::InvalidArgumentError("register: got a second one, want it once");
@@ -284,7 +426,7 @@ absl::Status JobManager::OnWorkerMessage(const std::string& name, const v1::Work
 }
 
 void JobManager::OnJobError(const std::string& name, const v1::JobError& error) {
-  const std::string line = error.message().substr(0, 2000);
+  const std::string line = OneLine(error.message());
   const std::string job_id = error.job_id();
   background_.Post([this, name, line, job_id] {
     Report(job_id, store_->AddEvent(job_id, "worker_refused", absl::StrCat(name, ": ", line),
@@ -312,22 +454,28 @@ void JobManager::OnJobError(const std::string& name, const v1::JobError& error) 
 }
 
 void JobManager::DisconnectWorker(const std::string& name) {
-  std::shared_ptr<JobRunner> runner;
+  GiveUp(name);
+  absl::MutexLock lock(&mutex_);
+  registry_.Remove(name);
+}
+
+void JobManager::GiveUp(const std::string& name) {
+  std::vector<std::shared_ptr<JobRunner>> runners;
   {
     absl::MutexLock lock(&mutex_);
-    const RegisteredWorker* worker = registry_.Find(name);
-    if (worker == nullptr) return;
-    if (!worker->job_id.empty()) {
-      const auto found = active_.find(*ParseJobId(worker->job_id));
-      if (found != active_.end()) {
-        runner = found->second.runner;
-        found->second.refusals.erase(name);
-      }
+    if (registry_.Find(name) == nullptr) return;
+    for (auto& entry : active_) {
+      // The next worker of this name may have the data that this one lacked.
+      entry.second.refusals.erase(name);
+      if (entry.second.runner != nullptr) runners.push_back(entry.second.runner);
     }
-    registry_.Remove(name);
+    registry_.Retire(name);
     ++changes_;
   }
-  if (runner != nullptr) runner->RemoveWorker(name);
+  for (const auto& runner : runners) {
+    runner->ForgetRefusal(name);
+    runner->RemoveWorker(name);
+  }
 }
 
 void JobManager::CheckLeases() {
@@ -341,8 +489,12 @@ void JobManager::CheckLeases() {
   for (const auto& [name, link] : lapsed) {
     std::fprintf(stderr, "worker %s: not heard from for %s, given up\n", name.c_str(),
                  absl::FormatDuration(options_.lease).c_str());
-    DisconnectWorker(name);
+    GiveUp(name);
     link->Close(absl::UnavailableError("lease lapsed: nothing heard in time"));
+  }
+  absl::MutexLock lock(&mutex_);
+  if (!unrecorded_ends_.empty() && !recording_again_) {
+    background_.Post([this] { RecordEndsAgain(); });
   }
 }
 
@@ -491,13 +643,17 @@ void JobManager::WritePending(const std::string& job_id) {
   }
   // Measurements first: a job that goes on from a checkpoint does not measure
   // again what came before it.
+  absl::Status status;
   for (const v1::EpochMetrics& metrics : pending.epochs) {
-    Report(job_id, store_->RecordEpoch(job_id, metrics));
+    status.Update(store_->RecordEpoch(job_id, metrics));
   }
   if (pending.checkpoint.has_value()) {
-    Report(job_id, SaveCheckpoint(*store_, job_id, *pending.checkpoint, options_.now()).status());
+    status.Update(SaveCheckpoint(*store_, job_id, *pending.checkpoint, options_.now()).status());
   }
+  Report(job_id, status);
   absl::MutexLock lock(&mutex_);
+  const auto job = active_.find(*ParseJobId(job_id));
+  if (job != active_.end()) job->second.unsaved = std::string(status.message());
   ++changes_;
 }
 
@@ -529,10 +685,11 @@ void JobManager::FinishJob(const std::string& job_id, v1::JobState state, std::s
     }
   }
   // A job that is to be continued stays as it is on record.
-  if (state != v1::QUEUED) {
-    Report(job_id, store_->UpdateState(job_id, state, reason, options_.now()));
-  }
+  absl::Status recorded;
+  if (state != v1::QUEUED) recorded = store_->UpdateState(job_id, state, reason, options_.now());
+  Report(job_id, recorded);
   absl::MutexLock lock(&mutex_);
+  if (!recorded.ok()) unrecorded_ends_[*ParseJobId(job_id)] = {state, reason};
   for (const std::string& name : registry_.WorkersOf(job_id)) {
     RegisteredWorker& worker = *registry_.Find(name);
     worker.job_id.clear();

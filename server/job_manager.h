@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -42,6 +43,9 @@ class JobManager : public JobRunnerHost {
   ~JobManager() override;
 
   // ---- for clients (JobService's comments say what they return)
+  // The most bytes that Submit can need of init_from's file. InvalidArgument,
+  // ResourceExhausted: Submit would refuse the specification.
+  absl::StatusOr<size_t> MostInitialBytes(v1::JobSpec spec);
   absl::StatusOr<v1::Job> Submit(v1::JobSpec spec, const std::string& init_from_data);
   absl::StatusOr<v1::Job> Get(const std::string& job_id);
   absl::StatusOr<std::vector<v1::Job>> List();
@@ -92,6 +96,8 @@ class JobManager : public JobRunnerHost {
     // Asked to stop before it had a runner.
     bool cancel_requested = false;
     std::map<std::string, std::string> refusals;  // by worker's name
+    // Why its newest state or measurements are not on the disk; empty: they are.
+    std::string unsaved;
   };
 
   // What a job has measured and kept and is not on the disk yet. They go there
@@ -107,6 +113,13 @@ class JobManager : public JobRunnerHost {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Gives idle workers to jobs; builds runners for jobs that get their first.
   void Reschedule() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Takes the end of a job from memory where the disk was too full for it.
+  void ApplyUnrecordedEnd(v1::Job* job) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Forgets a worker whose stream may still be there.
+  void GiveUp(const std::string& name) ABSL_LOCKS_EXCLUDED(mutex_);
+  // FailedPrecondition where nothing is left to do: it has succeeded, and its
+  // model is whole.
+  absl::Status CheckResumable(const v1::Job& job);
   std::string QueueReason(const ActiveJob& job) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnJobError(const std::string& name, const v1::JobError& error);
   std::shared_ptr<JobRunner> RunnerOf(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -116,6 +129,7 @@ class JobManager : public JobRunnerHost {
   absl::StatusOr<std::shared_ptr<JobRunner>> MakeRunner(const std::string& job_id,
                                                         const v1::JobSpec& spec);
   void WritePending(const std::string& job_id);
+  void RecordEndsAgain();
   void FinishJob(const std::string& job_id, v1::JobState state, std::string reason,
                  const std::optional<Checkpoint>& checkpoint);
   void Report(const std::string& job_id, const absl::Status& status);
@@ -129,6 +143,10 @@ class JobManager : public JobRunnerHost {
   WorkerRegistry registry_ ABSL_GUARDED_BY(mutex_);
   std::string address_ ABSL_GUARDED_BY(mutex_) = "HOST:PORT";
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  // Ends of jobs that could not be written down (a full disk), by number. They
+  // are tried again until they are.
+  std::map<int64_t, std::pair<v1::JobState, std::string>> unrecorded_ends_ ABSL_GUARDED_BY(mutex_);
+  bool recording_again_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;
 
   // Its own lock: runners add to it under theirs.

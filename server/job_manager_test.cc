@@ -4,11 +4,17 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <string>
+#include <thread>
 
 #include "engine/model/job_spec.h"
+#include "server/storage/job_store.h"
+#include "server/storage/small_disk.h"
 
 namespace lockstep::server {
 namespace {
@@ -121,6 +127,74 @@ TEST(JobManagerTest, TwoServersDoNotShareAStateFolder) {
   JobManager::Options options;
   options.state_dir = state_dir;
   EXPECT_TRUE(absl::IsFailedPrecondition(JobManager::Open(std::move(options)).status()));
+}
+
+TEST(JobManagerTest, AnEndThatTheFullDiskDidNotTakeHoldsAndIsRecordedLater) {
+  // In a thread of its own: the small disk is the thread's, and the manager's.
+  std::thread([] {
+    const std::string folder = NewStateDir();
+    if (!MountSmallDisk(folder, "2m")) return;
+    const std::string state_dir = folder + "/state";
+    {
+      const auto manager = OpenManager(state_dir);
+      ASSERT_TRUE(manager->Submit(Spec(), "").ok());
+      {
+        std::ofstream fill(folder + "/fill");
+        fill << std::string(4 << 20, 'x');
+      }
+      auto job = manager->Cancel("job-1", absl::Now() + absl::Seconds(60));
+      ASSERT_TRUE(job.ok()) << job.status();
+      EXPECT_EQ(job->state(), v1::CANCELLED);
+      EXPECT_TRUE(absl::IsResourceExhausted(manager->Resume("job-1").status()));
+      EXPECT_EQ(manager->Get("job-1")->state(), v1::CANCELLED);
+      EXPECT_EQ(manager->List()->front().state(), v1::CANCELLED);
+      ASSERT_EQ(unlink((folder + "/fill").c_str()), 0);
+      manager->CheckLeases();
+    }
+    const auto manager = OpenManager(state_dir);
+    EXPECT_EQ(manager->Get("job-1")->state(), v1::CANCELLED);
+    EXPECT_EQ(manager->Resume("job-1")->state(), v1::QUEUED);
+    UnmountDisk(folder);
+  }).join();
+}
+
+TEST(JobManagerTest, ADeletedStateFolderTakesNoMoreJobs) {
+  const std::string state_dir = NewStateDir();
+  const auto manager = OpenManager(state_dir);
+  ASSERT_TRUE(manager->Submit(Spec(), "").ok());
+  std::filesystem::remove_all(state_dir);
+  EXPECT_TRUE(absl::IsDataLoss(manager->Submit(Spec(), "").status()));
+}
+
+TEST(JobManagerTest, ADamagedRecordIsNamedAndLeavesOthersAlone) {
+  const std::string state_dir = NewStateDir();
+  {
+    auto store = JobStore::Open(state_dir);
+    ASSERT_TRUE(store.ok());
+    v1::JobSpec damaged = Spec();
+    damaged.set_batch_size(0);
+    ASSERT_TRUE((*store)->CreateJob(damaged, absl::Now()).ok());
+    ASSERT_TRUE((*store)->CreateJob(Spec(), absl::Now()).ok());
+  }
+  const auto manager = OpenManager(state_dir);
+  EXPECT_TRUE(absl::IsDataLoss(manager->Get("job-1").status()));
+  EXPECT_EQ(manager->Get("job-2")->state(), v1::QUEUED);
+  const auto jobs = manager->List();
+  ASSERT_TRUE(jobs.ok()) << jobs.status();
+  EXPECT_THAT(jobs->back().state_reason(), HasSubstr("batch_size"));
+}
+
+TEST(JobManagerTest, ASucceededJobWhoseModelIsGoneCanBeComputedAgain) {
+  const std::string state_dir = NewStateDir();
+  {
+    auto store = JobStore::Open(state_dir);
+    ASSERT_TRUE(store.ok());
+    ASSERT_TRUE((*store)->CreateJob(Spec(), absl::Now()).ok());
+    ASSERT_TRUE((*store)->UpdateState("job-1", v1::SUCCEEDED, "", absl::Now()).ok());
+  }
+  const auto manager = OpenManager(state_dir);
+  EXPECT_EQ(manager->Get("job-1")->state(), v1::SUCCEEDED);
+  EXPECT_EQ(manager->Resume("job-1")->state(), v1::QUEUED);
 }
 
 }  // namespace

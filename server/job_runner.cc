@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "engine/model/build_model.h"
+#include "engine/model/machine_memory.h"
 #include "server/shard_assignment.h"
 
 namespace lockstep::server {
@@ -38,8 +39,23 @@ Shape ExampleShape(const v1::JobSpec& spec) {
 
 }  // namespace
 
+absl::Status JobRunner::CheckMemory(const v1::JobSpec& spec, const ModelPlan& plan,
+                                    uint64_t bytes) {
+  const auto optimizer = MakeOptimizer(spec.optimizer());
+  if (!optimizer.ok()) return optimizer.status();
+  // Present and next parameters and two gradients; of each state the present
+  // one, and copies in a checkpoint that waits and one that is written.
+  const uint64_t copies = 4 + 3 * static_cast<uint64_t>((*optimizer)->state_count());
+  return CheckFitsMemory("model: training it on the server",
+                         copies * plan.layout.total_elements() * sizeof(float), bytes);
+}
+
 absl::StatusOr<std::shared_ptr<JobRunner>> JobRunner::Create(Options options) {
   const v1::JobSpec& spec = options.spec;
+  const auto plan = PlanModel(spec, ExampleShape(spec));
+  if (!plan.ok()) return plan.status();
+  const absl::Status fits = CheckMemory(spec, *plan, ReadMachineMemory().available_bytes);
+  if (!fits.ok()) return fits;
   auto model = BuildModel(spec, ExampleShape(spec));
   if (!model.ok()) return model.status();
   auto optimizer = MakeOptimizer(spec.optimizer());
@@ -154,6 +170,11 @@ void JobRunner::NoteRefusal(const std::string& name, const std::string& message)
   refusals_[name] = message;
 }
 
+void JobRunner::ForgetRefusal(const std::string& name) {
+  absl::MutexLock lock(&mutex_);
+  refusals_.erase(name);
+}
+
 std::vector<std::string> JobRunner::ReadyWorkers() const {
   std::vector<std::string> names;
   for (const auto& entry : participants_) {
@@ -171,7 +192,7 @@ uint64_t JobRunner::RoundExamples() const {
 void JobRunner::Advance() {
   if (ended_ || in_round_) return;
   if (stop_.has_value()) {
-    End(stop_->first, stop_->second, /*with_checkpoint=*/true);
+    End(stop_->first, stop_->second, /*with_checkpoint=*/store_->IsFinite());
     return;
   }
   if (kind_ == v1::TRAIN && step_ >= plan_.total_steps) {
@@ -389,6 +410,17 @@ void JobRunner::CommitStep() {
   epoch_seconds_ += absl::ToDoubleSeconds(duration);
   epoch_loss_sum_ += loss_sum;
   epoch_examples_ += examples;
+  const uint64_t interval = spec_.checkpoint().interval_steps();
+  const bool keeps_state = plan_.EndsEpoch(step_) || (interval > 0 && step_ % interval == 0);
+  // The next loss would show it, but a checkpoint, or the job's end, comes before.
+  if (keeps_state && !store_->IsFinite()) {
+    End(v1::FAILED,
+        absl::StrCat("parameters after step ", step_,
+                     ": got infinity or NaN, want finite numbers (a smaller learning rate may "
+                     "help)"),
+        /*with_checkpoint=*/false);
+    return;
+  }
   if (plan_.EndsEpoch(step_)) {
     if (plan_.validation_examples > 0) {
       kind_ = v1::EVALUATE;
@@ -398,8 +430,7 @@ void JobRunner::CommitStep() {
     }
     return;
   }
-  const uint64_t interval = spec_.checkpoint().interval_steps();
-  if (interval > 0 && step_ % interval == 0) host_->OnCheckpoint(job_id_, Snapshot());
+  if (keeps_state) host_->OnCheckpoint(job_id_, Snapshot());
   Advance();
 }
 

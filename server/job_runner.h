@@ -26,6 +26,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "engine/model/build_model.h"
 #include "engine/model/job_plan.h"
 #include "engine/optim/schedule.h"
 #include "lockstep/v1/job_service.pb.h"
@@ -58,6 +59,11 @@ class JobRunnerHost {
 // Threads: any.
 class JobRunner {
  public:
+  // ResourceExhausted where a server with so many bytes of memory cannot hold
+  // the job: parameters, their next version, the optimizer's state, gradients
+  // and checkpoints that wait for the disk.
+  static absl::Status CheckMemory(const v1::JobSpec& spec, const ModelPlan& plan, uint64_t bytes);
+
   struct Options {
     std::string job_id;
     v1::JobSpec spec;  // valid, with defaults and data_summary
@@ -95,6 +101,8 @@ class JobRunner {
 
   // A worker that cannot take part, for the reason that `status` shows.
   void NoteRefusal(const std::string& name, const std::string& message);
+  // It is gone; another one of that name may take part.
+  void ForgetRefusal(const std::string& name);
 
   // Fills progress, workers and, while it waits, state_reason.
   void FillProgress(v1::Job* job) const;

@@ -333,5 +333,35 @@ TEST(JobRunnerTest, ALossThatIsNoNumberFailsTheJobAndNamesTheStep) {
   EXPECT_THAT(simulation.host_.final_reason, testing::HasSubstr("at step 0"));
 }
 
+TEST(JobRunnerTest, ParametersThatAreNoNumbersAreNotKept) {
+  Simulation simulation(SmallSpec());
+  const std::string name = simulation.Join();
+  while (!simulation.host_.ended) {
+    FakeWorker& worker = *simulation.workers_.at(name);
+    if (!worker.has_answer()) {
+      worker.Work();
+      continue;
+    }
+    FakeWorker::Answer answer = worker.TakeAnswer();
+    // In the epoch's last step, so that no loss shows it before the checkpoint.
+    if (answer.message.has_gradient_chunk() && answer.message.gradient_chunk().step() == 2) {
+      answer.values.data<float>()[1] = std::nanf("");
+    }
+    simulation.Deliver(name, std::move(answer));
+  }
+  EXPECT_EQ(simulation.host_.final_state, v1::FAILED);
+  EXPECT_THAT(simulation.host_.final_reason, testing::HasSubstr("parameters after step 3"));
+  EXPECT_TRUE(simulation.host_.checkpoints.empty());
+  EXPECT_FALSE(simulation.host_.final_checkpoint.has_value());
+}
+
+TEST(JobRunnerTest, AServerTooSmallForTheJobSaysSo) {
+  const v1::JobSpec spec = WideSpec();
+  const auto plan = PlanModel(spec, Shape{300});
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_TRUE(JobRunner::CheckMemory(spec, *plan, 100 << 20).ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(JobRunner::CheckMemory(spec, *plan, 1 << 20)));
+}
+
 }  // namespace
 }  // namespace lockstep::server

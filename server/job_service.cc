@@ -10,9 +10,6 @@
 namespace lockstep::server {
 namespace {
 
-// Greatest init_from file: what protobuf and safetensors headers can still
-// carry comfortably, and less than a small machine's memory.
-constexpr size_t kMaximumInitialBytes = size_t{4} << 30;
 constexpr size_t kPieceBytes = 1 << 20;
 
 bool IsFinal(v1::JobState state) {
@@ -40,14 +37,17 @@ grpc::Status JobServiceImpl::SubmitJob(grpc::ServerContext*,
     return ToGrpcStatus(absl::InvalidArgumentError("spec: got none in the first message"));
   }
   v1::JobSpec spec = request.spec();
-  std::string initial = request.init_from_data();
-  while (reader->Read(&request)) {
+  // Nothing is taken in for a job that would be refused.
+  const auto most = manager_->MostInitialBytes(spec);
+  if (!most.ok()) return ToGrpcStatus(most.status());
+  std::string initial;
+  do {
     initial += request.init_from_data();
-    if (initial.size() > kMaximumInitialBytes) {
-      return ToGrpcStatus(absl::InvalidArgumentError(
-          absl::StrCat("init_from_data: got more than ", kMaximumInitialBytes, " bytes")));
+    if (initial.size() > *most) {
+      return ToGrpcStatus(absl::InvalidArgumentError(absl::StrCat(
+          "init_from_data: got more than ", *most, " bytes, want the file that init_from names")));
     }
-  }
+  } while (reader->Read(&request));
   return Answer(manager_->Submit(std::move(spec), initial), response);
 }
 

@@ -3,26 +3,53 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "proto/codec/server_address.h"
 #include "proto/codec/transport_arguments.h"
 #include "server/job_manager.h"
 #include "server/job_service.h"
 #include "server/worker_service.h"
 
 namespace lockstep::server {
+namespace {
+
+// gRPC replaces a socket that is there, also one that another server listens
+// on, whose clients would then end up here.
+absl::Status CheckSocketIsFree(const std::string& listen) {
+  const std::string path(absl::StripPrefix(listen, "unix:"));
+  struct sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (path.size() == listen.size() || path.size() >= sizeof(address.sun_path)) {
+    return absl::OkStatus();
+  }
+  std::memcpy(address.sun_path, path.data(), path.size());
+  const int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return absl::OkStatus();
+  const bool answers =
+      connect(descriptor, reinterpret_cast<struct sockaddr*>(&address), sizeof(address)) == 0;
+  close(descriptor);
+  if (!answers) return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat("--listen: cannot listen on ", listen, " (another server does)"));
+}
+
+}  // namespace
 
 absl::Status ParameterServer::Options::Validate() const {
   if (state_dir.empty()) {
     return absl::InvalidArgumentError("--state-dir: got nothing, want a folder");
   }
-  if (!absl::StartsWith(listen, "unix:") && !absl::StrContains(listen, ':')) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--listen: got '", listen, "', want HOST:PORT or unix:/path"));
-  }
+  const absl::Status address = CheckServerAddress("--listen", listen, /*least_port=*/0);
+  if (!address.ok()) return address;
   if (lease < absl::Milliseconds(100) || lease > absl::Hours(1)) {
     return absl::InvalidArgumentError(
         absl::StrCat("--lease: got ", absl::FormatDuration(lease), ", want 100ms to 1h"));
@@ -34,6 +61,7 @@ ParameterServer::ParameterServer(Options options) : options_(std::move(options))
 
 absl::StatusOr<std::unique_ptr<ParameterServer>> ParameterServer::Start(Options options) {
   if (auto status = options.Validate(); !status.ok()) return status;
+  if (auto status = CheckSocketIsFree(options.listen); !status.ok()) return status;
   std::unique_ptr<ParameterServer> server(new ParameterServer(std::move(options)));
   JobManager::Options manager_options;
   manager_options.state_dir = server->options_.state_dir;

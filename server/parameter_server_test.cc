@@ -72,5 +72,27 @@ TEST(ParameterServerTest, APortInUseIsAnError) {
   EXPECT_TRUE(absl::IsUnavailable(ParameterServer::Start(options).status()));
 }
 
+TEST(ParameterServerTest, AddressesThatGrpcWouldMisreadAreRefused) {
+  for (const char* listen : {"127.0.0.1:", "127.0.0.1:99999", "unix:", ":0"}) {
+    auto options = OptionsFor(NewFolder());
+    options.listen = listen;
+    EXPECT_TRUE(absl::IsInvalidArgument(ParameterServer::Start(options).status())) << listen;
+  }
+}
+
+TEST(ParameterServerTest, ASocketThatAnotherServerListensOnIsLeftToIt) {
+  auto options = OptionsFor(NewFolder());
+  options.listen = "unix:" + options.state_dir + "/s";
+  const auto first = ParameterServer::Start(options);
+  ASSERT_TRUE(first.ok()) << first.status();
+  options.state_dir = NewFolder();
+  EXPECT_TRUE(absl::IsUnavailable(ParameterServer::Start(options).status()));
+  const auto stub = v1::JobService::NewStub(
+      grpc::CreateChannel(options.listen, grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  v1::ListJobsResponse response;
+  EXPECT_TRUE(stub->ListJobs(&context, {}, &response).ok());
+}
+
 }  // namespace
 }  // namespace lockstep::server

@@ -1,6 +1,7 @@
 #include "server/parameter_store.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <map>
 #include <utility>
@@ -47,6 +48,12 @@ void ParameterStore::ApplyChunk(int chunk, const Tensor& gradient_sum, uint64_t 
 void ParameterStore::CommitStep() {
   current_ = std::move(next_);
   next_ = Tensor();
+}
+
+bool ParameterStore::IsFinite() const {
+  const float* const values = static_cast<const Tensor&>(current_).data<float>();
+  return std::all_of(values, values + layout_.total_elements(),
+                     [](float value) { return std::isfinite(value); });
 }
 
 std::vector<data::NamedTensor> ParameterStore::NamedParameters() const {

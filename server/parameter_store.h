@@ -49,6 +49,8 @@ class ParameterStore {
                   double learning_rate_factor);
   // The next version becomes the current one. Threads: alone.
   void CommitStep();
+  // Whether every present parameter is a number, as only those are worth keeping.
+  bool IsFinite() const;
 
   // The current version by name, sharing its memory.
   std::vector<data::NamedTensor> NamedParameters() const;

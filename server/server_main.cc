@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "engine/kernels/instruction_set.h"
 #include "engine/storage.h"
+#include "proto/codec/grpc_lifetime.h"
 #include "server/parameter_server.h"
 
 namespace {
@@ -58,7 +59,9 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kExitUsage;
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help
+    return Fail(
+        absl::InvalidArgumentError(std::string(error.what()) + " (--help lists the flags)"));
   }
   if (!absl::ParseDuration(lease, &options.lease)) {
     return Fail(absl::InvalidArgumentError("--lease: got '" + lease + "', want e.g. 5s or 500ms"));
@@ -69,6 +72,7 @@ int main(int argc, char** argv) {
   lockstep::KeepFreedMemory();
   // Before any thread starts, so that all threads inherit the mask.
   const sigset_t signals = TakeSignals();
+  lockstep::KeepGrpcRunning();
   auto server = lockstep::server::ParameterServer::Start(options);
   if (!server.ok()) return Fail(server.status());
   std::printf("listening on %s\n", (*server)->address().c_str());
@@ -84,5 +88,6 @@ int main(int argc, char** argv) {
     _exit(kExitFailure);
   }).detach();
   (*server)->Shutdown();
-  return 0;
+  server->reset();
+  lockstep::ExitWithGrpcRunning(0);
 }

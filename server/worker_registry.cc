@@ -17,6 +17,15 @@ bool IsValidName(const std::string& name) {
          std::all_of(name.begin(), name.end(), IsNameCharacter);
 }
 
+// What DNS allows, and more than any instruction set's name.
+constexpr size_t kLongestHost = 255;
+constexpr size_t kLongestInstructionSet = 64;
+
+// Shown to people in tables.
+bool IsShortLine(const std::string& text, size_t longest) {
+  return text.size() <= longest && std::all_of(text.begin(), text.end(), absl::ascii_isprint);
+}
+
 void SetTimestamp(absl::Time time, google::protobuf::Timestamp* timestamp) {
   const int64_t micros = absl::ToUnixMicros(time);
   timestamp->set_seconds(micros / 1000000);
@@ -36,8 +45,15 @@ absl::StatusOr<std::string> WorkerRegistry::Add(const v1::Register& self,
                                                    absl::CHexEscape(self.name().substr(0, 80)),
                                                    "', want 1 to 64 characters of [A-Za-z0-9._-]"));
   }
+  if (!IsShortLine(self.host(), kLongestHost) ||
+      !IsShortLine(self.instruction_set(), kLongestInstructionSet)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("worker host and instruction set: got ", self.host().size(), " and ",
+                     self.instruction_set().size(), " bytes, want at most ", kLongestHost, " and ",
+                     kLongestInstructionSet, " printable ones"));
+  }
   std::string name = self.name();
-  for (int number = 2; workers_.count(name) > 0; ++number) {
+  for (int number = 2; workers_.count(name) + retired_.count(name) > 0; ++number) {
     name = absl::StrCat(self.name(), "-", number);
   }
   RegisteredWorker& worker = workers_[name];

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,7 +38,16 @@ class WorkerRegistry {
                                   absl::Time now);
   // Null: not known (any more).
   RegisteredWorker* Find(const std::string& name);
-  void Remove(const std::string& name) { workers_.erase(name); }
+  // Takes a worker out whose stream has not ended: it is unknown from now on,
+  // but nobody else gets its name, by which its stream still speaks.
+  void Retire(const std::string& name) {
+    if (workers_.erase(name) > 0) retired_.insert(name);
+  }
+  // Its stream has ended: the name is free again.
+  void Remove(const std::string& name) {
+    workers_.erase(name);
+    retired_.erase(name);
+  }
 
   // In order of name.
   std::vector<std::string> IdleWorkers() const;
@@ -48,6 +58,7 @@ class WorkerRegistry {
 
  private:
   std::map<std::string, RegisteredWorker> workers_;
+  std::set<std::string> retired_;
 };
 
 }  // namespace lockstep::server

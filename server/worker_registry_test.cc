@@ -48,5 +48,31 @@ TEST(WorkerRegistryTest, KnowsWhoIsIdleAndWhoHasGoneSilent) {
   EXPECT_EQ(registry.Find("c"), nullptr);
 }
 
+TEST(WorkerRegistryTest, ARetiredNameIsTakenUntilItsStreamEnds) {
+  WorkerRegistry registry;
+  (void)registry.Add(Self("a"), nullptr, absl::UnixEpoch());
+  registry.Retire("a");
+  EXPECT_EQ(registry.Find("a"), nullptr);
+  EXPECT_EQ(*registry.Add(Self("a"), nullptr, absl::UnixEpoch()), "a-2");
+  registry.Remove("a");
+  EXPECT_EQ(*registry.Add(Self("a"), nullptr, absl::UnixEpoch()), "a");
+  registry.Retire("unknown");
+  EXPECT_EQ(*registry.Add(Self("unknown"), nullptr, absl::UnixEpoch()), "unknown");
+}
+
+TEST(WorkerRegistryTest, WhatIsShownToPeopleIsShortAndPrintable) {
+  WorkerRegistry registry;
+  v1::Register self = Self("a");
+  self.set_host(std::string(256, 'h'));
+  EXPECT_TRUE(absl::IsInvalidArgument(registry.Add(self, nullptr, absl::UnixEpoch()).status()));
+  self.set_host("two\nlines");
+  EXPECT_TRUE(absl::IsInvalidArgument(registry.Add(self, nullptr, absl::UnixEpoch()).status()));
+  self.set_host("host.example.org");
+  self.set_instruction_set(std::string(65, 'x'));
+  EXPECT_TRUE(absl::IsInvalidArgument(registry.Add(self, nullptr, absl::UnixEpoch()).status()));
+  self.set_instruction_set("avx2");
+  EXPECT_TRUE(registry.Add(self, nullptr, absl::UnixEpoch()).ok());
+}
+
 }  // namespace
 }  // namespace lockstep::server

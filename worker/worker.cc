@@ -12,6 +12,7 @@
 #include "absl/synchronization/notification.h"
 #include "engine/kernels/instruction_set.h"
 #include "engine/storage.h"
+#include "proto/codec/server_address.h"
 #include "proto/codec/transport_arguments.h"
 #include "worker/job_session.h"
 #include "worker/server_stream.h"
@@ -127,9 +128,8 @@ void PrepareJob(const v1::PrepareJob& request, PresentJob& job, ServerStream& st
 }  // namespace
 
 absl::Status WorkerOptions::Validate() const {
-  if (server.empty()) {
-    return absl::InvalidArgumentError("--server: got nothing, want HOST:PORT or unix:/path");
-  }
+  const absl::Status address = CheckServerAddress("--server", server, /*least_port=*/1);
+  if (!address.ok()) return address;
   if (threads < 1 || threads > 1024) {
     return absl::InvalidArgumentError(absl::StrCat("--threads: got ", threads, ", want 1 to 1024"));
   }

@@ -13,6 +13,7 @@
 
 #include "engine/kernels/instruction_set.h"
 #include "engine/storage.h"
+#include "proto/codec/grpc_lifetime.h"
 #include "worker/worker.h"
 
 namespace {
@@ -86,7 +87,9 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kExitUsage;
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help
+    return Fail(
+        absl::InvalidArgumentError(std::string(error.what()) + " (--help lists the flags)"));
   }
   if (auto status = options.Validate(); !status.ok()) return Fail(status);
   if (auto status = lockstep::kernels::LimitInstructionSet(instruction_set); !status.ok()) {
@@ -100,6 +103,7 @@ int main(int argc, char** argv) {
   // Before any thread starts, so that all threads inherit the mask.
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  lockstep::KeepGrpcRunning();
   lockstep::worker::Worker worker(options);
   std::thread(StopOnSignals, signals, &worker).detach();
   const absl::Status status = worker.Run();
@@ -108,5 +112,5 @@ int main(int argc, char** argv) {
     const int code = Fail(status);
     _exit(code);
   }
-  return 0;
+  lockstep::ExitWithGrpcRunning(0);
 }

@@ -1,13 +1,12 @@
 #include "engine/model/build_model.h"
 
-#include <unistd.h>
-
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "engine/model/field_error.h"
+#include "engine/model/machine_memory.h"
 #include "engine/nn/activations.h"
 #include "engine/nn/flatten.h"
 #include "engine/nn/linear.h"
@@ -155,13 +154,11 @@ std::shared_ptr<nn::Module> MakeLayer(const v1::LayerChoice& layer, const Shape&
 }
 
 absl::Status CheckMemory(const nn::ParameterLayout& layout) {
-  const uint64_t wanted = static_cast<uint64_t>(layout.total_elements()) * sizeof(float);
-  const uint64_t present =
-      static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  if (wanted <= present) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrCat("model: its parameters take ", wanted >> 20,
-                                                   " MiB, this machine has ", present >> 20,
-                                                   " MiB of memory"));
+  // The parameters that are built, those received, the next ones, a gradient.
+  constexpr uint64_t kCopies = 4;
+  const uint64_t bytes = static_cast<uint64_t>(layout.total_elements()) * sizeof(float);
+  return CheckFitsMemory("model: training it", kCopies * bytes,
+                         ReadMachineMemory().available_bytes);
 }
 
 }  // namespace

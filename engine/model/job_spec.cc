@@ -17,6 +17,9 @@ namespace {
 constexpr uint64_t kMaxBatchSize = uint64_t{1} << 24;
 constexpr uint64_t kMaxOutFeatures = uint64_t{1} << 24;
 constexpr uint64_t kMaxShards = 1024;
+constexpr int kMaxLayers = 10000;
+// A path is no longer than the system allows.
+constexpr size_t kMaxPathLength = 4096;
 constexpr size_t kMaxNameLength = 128;
 constexpr size_t kSha256HexLength = 64;
 // Elements of one example: an index into them fits in 32 bits.
@@ -70,11 +73,14 @@ class Checker {
     if (got.empty()) {
       Missing(std::move(path), "a file's path");
     } else {
-      NoNul(std::move(path), got);
+      OptionalPath(std::move(path), got);
     }
   }
-  void NoNul(std::string path, absl::string_view got) {
-    if (got.find('\0') != absl::string_view::npos) {
+  void OptionalPath(std::string path, absl::string_view got) {
+    if (got.size() > kMaxPathLength) {
+      AddRange(std::move(path), absl::StrCat(got.size(), " bytes"),
+               absl::StrCat("at most ", kMaxPathLength));
+    } else if (got.find('\0') != absl::string_view::npos) {
       Add(std::move(path), "got a path with a NUL byte, want one without");
     }
   }
@@ -156,6 +162,10 @@ void CheckData(const v1::Data& data, Checker* checker) {
 
 void CheckModel(const v1::JobSpec& spec, Checker* checker) {
   if (spec.model().empty()) return checker->Missing("model", "at least one layer");
+  if (spec.model_size() > kMaxLayers) {
+    return checker->AddRange("model", absl::StrCat(spec.model_size(), " layers"),
+                             absl::StrCat("at most ", kMaxLayers));
+  }
   for (int i = 0; i < spec.model_size(); ++i) {
     const v1::LayerChoice& layer = spec.model(i);
     const std::string path = absl::StrCat("model[", i, "]");
@@ -294,7 +304,7 @@ std::vector<FieldProblem> ValidateJobSpec(const v1::JobSpec& original) {
   CheckLength(spec, &checker);
   checker.WholeNumber("batch_size", spec.batch_size(), 1, kMaxBatchSize);
   CheckShardsAndWorkers(spec, &checker);
-  checker.NoNul("init_from", spec.init_from());
+  checker.OptionalPath("init_from", spec.init_from());
   checker.Digest("init_from_sha256", spec.init_from_sha256());
   if (spec.has_data_summary()) CheckDataSummary(spec, &checker);
   return std::move(checker).Take();

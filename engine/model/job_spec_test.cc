@@ -293,5 +293,18 @@ TEST(ValidateJobSpecTest, SurvivesRandomSpecs) {
   EXPECT_GT(parsed, 1000);
 }
 
+TEST(JobSpecTest, LayersAndPathsHaveALimit) {
+  v1::JobSpec spec;
+  for (int i = 0; i < 10001; ++i) spec.add_model()->mutable_relu();
+  spec.mutable_data()->mutable_train()->mutable_csv()->set_path(std::string(5000, 'x'));
+  std::string all;
+  for (const FieldProblem& problem : ValidateJobSpec(spec)) {
+    all += problem.path + ": " + problem.message + "\n";
+  }
+  EXPECT_NE(all.find("model: got 10001 layers, want at most 10000"), std::string::npos) << all;
+  EXPECT_NE(all.find("data.train.csv.path: got 5000 bytes, want at most 4096"), std::string::npos)
+      << all;
+}
+
 }  // namespace
 }  // namespace lockstep

@@ -70,6 +70,9 @@ absl::StatusOr<std::unique_ptr<JobStore>> JobStore::Open(const std::string& stat
 }
 
 absl::StatusOr<int64_t> JobStore::ReserveNumber() {
+  // Or the new job would be gone with the server.
+  const absl::Status in_place = lock_->CheckInPlace();
+  if (!in_place.ok()) return in_place;
   absl::StatusOr<Statement> next =
       database_->Prepare("UPDATE last_job SET number = number + 1 RETURNING number");
   if (!next.ok()) return next.status();
@@ -240,6 +243,7 @@ absl::StatusOr<v1::Job> JobStore::ReadJob(const Statement& row) const {
   v1::Job job;
   job.set_job_id(JobId(row.Integer(0)));
   const std::string place = absl::StrCat("database ", state_dir_, "/lockstep.db: ", job.job_id());
+  if (row.Integer(0) < 1) return absl::DataLossError(place + " is no number of a job");
   const absl::Status parsed = ParseColumn(row, 1, place + "'s spec", job.mutable_spec());
   if (!parsed.ok()) return parsed;
   v1::JobState state = v1::JOB_STATE_UNSPECIFIED;

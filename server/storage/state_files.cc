@@ -1,6 +1,7 @@
 #include "server/storage/state_files.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -60,8 +61,15 @@ absl::Status MakeFolder(const std::string& path) {
 }
 
 absl::StatusOr<std::string> ReadWholeFile(const std::string& path) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // O_NONBLOCK: a pipe in the file's place must not hold up the server.
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return Failed("open", path, errno);
+  struct stat kind = {};
+  if (fstat(descriptor, &kind) != 0 || !S_ISREG(kind.st_mode)) {
+    close(descriptor);
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, ": got a folder, pipe or device, want a file"));
+  }
   std::string bytes;
   std::error_code ignored;  // the size only saves growing; reading decides
   const std::uintmax_t size = fs::file_size(path, ignored);

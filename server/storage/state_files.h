@@ -18,6 +18,7 @@ namespace lockstep::server {
 // a power cut. OK where it exists.
 absl::Status MakeFolder(const std::string& path);
 
+// FAILED_PRECONDITION: it is a folder, a pipe or a device.
 absl::StatusOr<std::string> ReadWholeFile(const std::string& path);
 
 // Names of the regular files in a folder, ascending; empty where there is no

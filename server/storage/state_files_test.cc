@@ -1,5 +1,7 @@
 #include "server/storage/state_files.h"
 
+#include <sys/stat.h>
+
 #include <filesystem>
 
 #include "gtest/gtest.h"
@@ -48,6 +50,14 @@ TEST(StateFilesTest, FileNamesAreSortedAndWithoutFolders) {
   WriteTestFile(folder.path() + "/a", "");
   std::filesystem::create_directory(folder.path() + "/c");
   EXPECT_EQ(*FileNames(folder.path()), (std::vector<std::string>{"a", "b"}));
+}
+
+TEST(StateFilesTest, APipeOrFolderInAFilesPlaceDoesNotHoldUpTheReader) {
+  TemporaryFolder folder;
+  const std::string pipe = folder.path() + "/pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_EQ(ReadWholeFile(pipe).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(ReadWholeFile(folder.path()).status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -41,7 +42,7 @@ absl::StatusOr<std::unique_ptr<StateLock>> StateLock::Acquire(const std::string&
   // O_CLOEXEC: worker processes started by this one must not keep the lock.
   const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path));
-  auto lock = std::unique_ptr<StateLock>(new StateLock(descriptor));
+  auto lock = std::unique_ptr<StateLock>(new StateLock(path, descriptor));
   if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) {
       return absl::ErrnoToStatus(errno, absl::StrCat("cannot lock ", path));
@@ -53,6 +54,17 @@ absl::StatusOr<std::unique_ptr<StateLock>> StateLock::Acquire(const std::string&
   const absl::Status written = WriteHolder(descriptor, path);
   if (!written.ok()) return written;
   return lock;
+}
+
+absl::Status StateLock::CheckInPlace() const {
+  struct stat held = {};
+  struct stat present = {};
+  if (fstat(descriptor_, &held) == 0 && stat(path_.c_str(), &present) == 0 &&
+      held.st_dev == present.st_dev && held.st_ino == present.st_ino) {
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(absl::StrCat(
+      path_, " was deleted or replaced under the running server; restart lockstep-server"));
 }
 
 StateLock::~StateLock() { close(descriptor_); }

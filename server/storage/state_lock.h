@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 
@@ -22,8 +23,13 @@ class StateLock {
   StateLock(const StateLock&) = delete;
   StateLock& operator=(const StateLock&) = delete;
 
+  // Whether the folder's lock file is still the one held. DATA_LOSS: somebody
+  // has deleted or replaced it, so that what is written now is lost.
+  absl::Status CheckInPlace() const;
+
  private:
-  explicit StateLock(int descriptor) : descriptor_(descriptor) {}
+  StateLock(std::string path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
+  const std::string path_;
   const int descriptor_;
 };
 

@@ -1,8 +1,10 @@
 // What a user at a shell does with a cluster, command by command.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -222,6 +224,17 @@ TEST_F(JobCommandsTest, UnreachableServer) {
     EXPECT_THAT(result.err, HasSubstr(cluster_.address())) << result;
     EXPECT_THAT(result.out, IsEmpty()) << result;
   }
+}
+
+TEST_F(JobCommandsTest, SlowServerIsWaitedFor) {
+  cluster_.server().Signal(SIGSTOP);
+  const std::unique_ptr<Process> list =
+      StartLockstep(cluster_.folder(), "list", {"list", "--server", cluster_.address()});
+  EXPECT_FALSE(list->WaitForEnd(absl::Seconds(1))) << list->err();
+  cluster_.server().Signal(SIGCONT);
+  ASSERT_TRUE(list->WaitForEnd(kPatience));
+  EXPECT_EQ(list->exit_code(), 0) << list->err();
+  EXPECT_EQ(list->out(), "no jobs\n");
 }
 
 TEST_F(JobCommandsTest, ServerMustBeNamed) {
