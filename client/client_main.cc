@@ -1,6 +1,5 @@
 // The `lockstep` program: fills the environment from the process and runs the
 // command. The only file here that reads environment variables.
-#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 
 #include "client/hash_model_file.h"
 #include "client/run_client.h"
+#include "engine/standard_streams.h"
 #include "proto/codec/grpc_lifetime.h"
 
 namespace lockstep::client {
@@ -21,16 +21,6 @@ namespace {
 std::string Variable(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
-}
-
-// Files opened later must not get the numbers of standard streams that the
-// caller closed.
-void OpenStandardStreams() {
-  int fd;
-  do {
-    fd = open("/dev/null", O_RDWR);
-  } while (fd >= 0 && fd <= STDERR_FILENO);
-  if (fd >= 0) close(fd);
 }
 
 int TerminalWidth() {
@@ -62,7 +52,7 @@ Environment ProcessEnvironment() {
 }  // namespace lockstep::client
 
 int main(int argc, char** argv) {
-  lockstep::client::OpenStandardStreams();
+  lockstep::OpenStandardStreams();
   lockstep::KeepGrpcRunning();
   const int exit_code = lockstep::client::RunClient(std::vector<std::string>(argv + 1, argv + argc),
                                                     lockstep::client::ProcessEnvironment());

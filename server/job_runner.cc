@@ -512,6 +512,21 @@ std::string JobRunner::WaitingReason() const {
   return reason;
 }
 
+std::string JobRunner::SlowRoundReason() const {
+  // A worker that hangs and yet sends heartbeats keeps its lease.
+  const double mean = step_ == 0 ? 0 : training_seconds_ / static_cast<double>(step_);
+  const absl::Duration elapsed = now_() - round_started_;
+  if (elapsed < std::max(absl::Seconds(30), 10 * absl::Seconds(mean))) return "";
+  std::string reason = absl::StrCat("step ", step_, " goes on for ", absl::ToInt64Seconds(elapsed),
+                                    " s, waiting for");
+  for (const auto& entry : participants_) {
+    if (entry.second.outstanding.empty()) continue;
+    absl::StrAppend(&reason, " ", entry.first, " (shards ", entry.second.first_shard, " to ",
+                    entry.second.end_shard - 1, ")");
+  }
+  return reason;
+}
+
 void JobRunner::FillProgress(v1::Job* job) const {
   absl::MutexLock lock(&mutex_);
   v1::Progress& progress = *job->mutable_progress();
@@ -546,7 +561,11 @@ void JobRunner::FillProgress(v1::Job* job) const {
     worker.set_first_shard(entry.second.first_shard);
     worker.set_end_shard(entry.second.end_shard);
   }
-  if (!ended_ && waiting_) job->set_state_reason(WaitingReason());
+  if (!ended_ && waiting_) {
+    job->set_state_reason(WaitingReason());
+  } else if (!ended_ && in_round_) {
+    job->set_state_reason(SlowRoundReason());
+  }
 }
 
 }  // namespace lockstep::server

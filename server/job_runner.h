@@ -150,6 +150,8 @@ class JobRunner {
   std::vector<std::string> ReadyWorkers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetWaiting(bool waiting) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string WaitingReason() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whom a round waits for that takes far longer than those before; empty: none does.
+  std::string SlowRoundReason() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint64_t RoundExamples() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string job_id_;

@@ -363,5 +363,18 @@ TEST(JobRunnerTest, AServerTooSmallForTheJobSaysSo) {
   EXPECT_TRUE(absl::IsResourceExhausted(JobRunner::CheckMemory(spec, *plan, 1 << 20)));
 }
 
+TEST(JobRunnerTest, AStepThatHangsNamesWhoHoldsItUp) {
+  Simulation simulation(SmallSpec());
+  const std::string name = simulation.Join();
+  simulation.Move(name, false);  // prepares
+  simulation.Move(name, true);   // is ready, and says no more
+  v1::Job job;
+  simulation.runner_->FillProgress(&job);
+  EXPECT_EQ(job.state_reason(), "");
+  simulation.now_ += absl::Seconds(60);
+  simulation.runner_->FillProgress(&job);
+  EXPECT_THAT(job.state_reason(), testing::HasSubstr("waiting for worker-0 (shards 0 to 5)"));
+}
+
 }  // namespace
 }  // namespace lockstep::server

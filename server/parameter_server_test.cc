@@ -2,6 +2,7 @@
 
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -16,6 +17,13 @@ std::string NewFolder() {
   std::string path = std::string(testing::TempDir()) + "/parameter-server-XXXXXX";
   EXPECT_NE(mkdtemp(&path[0]), nullptr);
   return path;
+}
+
+// Not in the test's own folder, whose path may be too long for a socket's.
+// The server removes it at its end.
+std::string NewSocket() {
+  static int number = 0;
+  return "unix:/tmp/lockstep-test-" + std::to_string(getpid()) + "-" + std::to_string(number++);
 }
 
 ParameterServer::Options OptionsFor(const std::string& state_dir) {
@@ -40,7 +48,7 @@ TEST(ParameterServerTest, AnswersOnTheAddressThatItNames) {
 
 TEST(ParameterServerTest, ListensOnAUnixSocket) {
   auto options = OptionsFor(NewFolder());
-  options.listen = "unix:" + options.state_dir + "/s";
+  options.listen = NewSocket();
   const auto server = ParameterServer::Start(options);
   ASSERT_TRUE(server.ok()) << server.status();
   EXPECT_EQ((*server)->address(), options.listen);
@@ -82,7 +90,7 @@ TEST(ParameterServerTest, AddressesThatGrpcWouldMisreadAreRefused) {
 
 TEST(ParameterServerTest, ASocketThatAnotherServerListensOnIsLeftToIt) {
   auto options = OptionsFor(NewFolder());
-  options.listen = "unix:" + options.state_dir + "/s";
+  options.listen = NewSocket();
   const auto first = ParameterServer::Start(options);
   ASSERT_TRUE(first.ok()) << first.status();
   options.state_dir = NewFolder();

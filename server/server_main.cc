@@ -10,6 +10,7 @@
 
 #include "absl/time/time.h"
 #include "engine/kernels/instruction_set.h"
+#include "engine/standard_streams.h"
 #include "engine/storage.h"
 #include "proto/codec/grpc_lifetime.h"
 #include "server/parameter_server.h"
@@ -38,6 +39,7 @@ sigset_t TakeSignals() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  lockstep::OpenStandardStreams();
   lockstep::server::ParameterServer::Options options;
   std::string lease = "5s";
   std::string instruction_set = "best";

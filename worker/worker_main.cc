@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "engine/kernels/instruction_set.h"
+#include "engine/standard_streams.h"
 #include "engine/storage.h"
 #include "proto/codec/grpc_lifetime.h"
 #include "worker/worker.h"
@@ -65,6 +66,7 @@ std::string DefaultName() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  lockstep::OpenStandardStreams();
   SetSpinning(argv);
   lockstep::worker::WorkerOptions options;
   options.name = DefaultName();
