@@ -29,8 +29,11 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy
-import torch
+try:
+    import numpy
+    import torch
+except ImportError as error:
+    sys.exit(f"compare_pytorch.py: {error}; want: pip install torch==2.13.0 numpy (bench/README.md)")
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = [784, 512, 256, 10]

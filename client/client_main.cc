@@ -54,6 +54,7 @@ Environment ProcessEnvironment() {
 int main(int argc, char** argv) {
   lockstep::OpenStandardStreams();
   lockstep::KeepGrpcRunning();
+  if (std::getenv("GRPC_VERBOSITY") == nullptr) lockstep::SilenceGrpcLog();
   const int exit_code = lockstep::client::RunClient(std::vector<std::string>(argv + 1, argv + argc),
                                                     lockstep::client::ProcessEnvironment());
   std::cout.flush();

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <thread>
 
@@ -75,6 +76,7 @@ int main(int argc, char** argv) {
   // Before any thread starts, so that all threads inherit the mask.
   const sigset_t signals = TakeSignals();
   lockstep::KeepGrpcRunning();
+  if (std::getenv("GRPC_VERBOSITY") == nullptr) lockstep::SilenceGrpcLog();
   auto server = lockstep::server::ParameterServer::Start(options);
   if (!server.ok()) return Fail(server.status());
   std::printf("listening on %s\n", (*server)->address().c_str());

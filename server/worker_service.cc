@@ -1,5 +1,9 @@
 #include "server/worker_service.h"
 
+#include <grpcpp/alarm.h>
+
+#include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <deque>
 #include <memory>
@@ -92,6 +96,13 @@ class WorkerStream : public Reactor {
  public:
   WorkerStream(JobManager* manager, std::string peer)
       : manager_(manager), peer_(std::move(peer)), link_(std::make_shared<StreamLink>(this)) {
+    // A peer that connects and says nothing does not stay for ever.
+    registration_alarm_.Set(
+        absl::ToChronoTime(absl::Now() + manager->lease()),
+        [link = link_, registered = registered_](bool ok) {
+          if (!ok || *registered) return;
+          link->Close(absl::DeadlineExceededError("register: got nothing in time, want it first"));
+        });
     StartRead(&incoming_);
   }
 
@@ -134,6 +145,7 @@ class WorkerStream : public Reactor {
       auto name = manager_->ConnectWorker(message.register_(), link_);
       if (!name.ok()) return name.status();
       name_ = *std::move(name);
+      *registered_ = true;
       return absl::OkStatus();
     }
     auto values = PayloadTensor(payload);
@@ -159,6 +171,9 @@ class WorkerStream : public Reactor {
   grpc::ByteBuffer incoming_;
   std::string name_;
   bool left_ = false;
+  // Shared with the alarm, which may go off while the stream ends.
+  const std::shared_ptr<std::atomic<bool>> registered_ = std::make_shared<std::atomic<bool>>(false);
+  grpc::Alarm registration_alarm_;
 };
 
 }  // namespace

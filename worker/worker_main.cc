@@ -106,13 +106,14 @@ int main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
   lockstep::KeepGrpcRunning();
+  if (std::getenv("GRPC_VERBOSITY") == nullptr) lockstep::SilenceGrpcLog();
   lockstep::worker::Worker worker(options);
   std::thread(StopOnSignals, signals, &worker).detach();
   const absl::Status status = worker.Run();
   if (!status.ok()) {
-    std::fflush(nullptr);
-    const int code = Fail(status);
-    _exit(code);
+    // Refused by the server: not a matter of flags, whatever the code.
+    (void)Fail(status);
+    lockstep::ExitWithGrpcRunning(kExitFailure);
   }
   lockstep::ExitWithGrpcRunning(0);
 }

@@ -1,8 +1,10 @@
-// How a program that has used gRPC ends without waiting for it.
+// How a program begins and ends with gRPC: without its log lines, and without
+// waiting for it.
 #ifndef LOCKSTEP_PROTO_CODEC_GRPC_LIFETIME_H_
 #define LOCKSTEP_PROTO_CODEC_GRPC_LIFETIME_H_
 
 #include <grpc/grpc.h>
+#include <grpc/support/log.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -14,6 +16,11 @@ namespace lockstep {
 // which may look at a socket for up to 10 s (it does after a write that filled
 // the socket's buffer).
 inline void KeepGrpcRunning() { grpc_init(); }
+
+// Drops gRPC's own log lines: what goes wrong is reported once, by the caller.
+inline void SilenceGrpcLog() {
+  gpr_set_log_function([](gpr_log_func_args*) {});
+}
 
 // Ends the program, with gRPC's threads still there: standard output is
 // written, nothing else is cleared up. Requires: all that matters is destroyed.

@@ -447,6 +447,10 @@ TEST_F(HostilePeerTest, FloodOfSmallMessagesAndOfSilentStreams) {
   for (int i = 0; i < 50000; ++i) ASSERT_TRUE(flood.Send(heartbeat)) << i;
   flood.Cancel();
   TrainHonestly(3);
+  // Who has not said who he is within a lease is shown the door.
+  const grpc::Status end = silent.front()->End();
+  EXPECT_EQ(end.error_code(), grpc::DEADLINE_EXCEEDED);
+  EXPECT_THAT(end.error_message(), HasSubstr("register"));
 }
 
 TEST_F(HostilePeerTest, JobsThatCannotFitAreRefused) {

@@ -1,0 +1,231 @@
+// How a JobRunner comes to be, ends, and is described; job_runner.cc has what it
+// does in between.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "engine/model/build_model.h"
+#include "engine/model/machine_memory.h"
+#include "server/job_runner.h"
+
+namespace lockstep::server {
+namespace {
+
+// Metadata of a checkpoint in the middle of an epoch: what the epoch's mean
+// loss is made of so far. Numbers are written so that they read back exactly.
+constexpr char kEpochLossSum[] = "epoch_loss_sum";
+constexpr char kEpochExamples[] = "epoch_examples";
+constexpr char kEpochSeconds[] = "epoch_seconds";
+constexpr char kTrainingSeconds[] = "training_seconds";
+constexpr char kTrainingLoss[] = "training_loss";
+
+std::string ExactText(double value) { return absl::StrFormat("%.17g", value); }
+
+// 0 where the key is missing or no number.
+double NumberOf(const std::map<std::string, std::string>& metadata, const char* key) {
+  double value = 0;
+  const auto found = metadata.find(key);
+  if (found == metadata.end() || !absl::SimpleAtod(found->second, &value)) return 0;
+  return value;
+}
+
+Shape ExampleShape(const v1::JobSpec& spec) {
+  const auto& extents = spec.data_summary().example_shape();
+  return Shape(std::vector<int64_t>(extents.begin(), extents.end()));
+}
+
+}  // namespace
+
+absl::Status JobRunner::CheckMemory(const v1::JobSpec& spec, const ModelPlan& plan,
+                                    uint64_t bytes) {
+  const auto optimizer = MakeOptimizer(spec.optimizer());
+  if (!optimizer.ok()) return optimizer.status();
+  // Present and next parameters and two gradients; of each state the present
+  // one, and copies in a checkpoint that waits and one that is written.
+  const uint64_t copies = 4 + 3 * static_cast<uint64_t>((*optimizer)->state_count());
+  return CheckFitsMemory("model: training it on the server",
+                         copies * plan.layout.total_elements() * sizeof(float), bytes);
+}
+
+absl::StatusOr<std::shared_ptr<JobRunner>> JobRunner::Create(Options options) {
+  const v1::JobSpec& spec = options.spec;
+  const auto plan = PlanModel(spec, ExampleShape(spec));
+  if (!plan.ok()) return plan.status();
+  const absl::Status fits = CheckMemory(spec, *plan, ReadMachineMemory().available_bytes);
+  if (!fits.ok()) return fits;
+  auto model = BuildModel(spec, ExampleShape(spec));
+  if (!model.ok()) return model.status();
+  auto optimizer = MakeOptimizer(spec.optimizer());
+  if (!optimizer.ok()) return optimizer.status();
+  const auto schedule = MakeSchedule(spec.learning_rate_schedule());
+  if (!schedule.ok()) return schedule.status();
+  nn::ParameterLayout layout = nn::ParameterLayout::Of(**model);
+  if (layout.total_elements() == 0) {
+    return absl::InvalidArgumentError("model: got no parameters, want a layer that has some");
+  }
+  Tensor parameters = nn::CopyParameters(**model, layout);
+  auto store = std::make_unique<ParameterStore>(std::move(layout), *std::move(optimizer),
+                                                std::move(parameters));
+  const std::optional<Checkpoint> checkpoint = std::move(options.checkpoint);
+  const auto initial = std::move(options.initial_parameters);
+  std::shared_ptr<JobRunner> runner(new JobRunner(std::move(options), std::move(store), *schedule));
+  absl::MutexLock lock(&runner->mutex_);
+  absl::Status status;
+  if (checkpoint.has_value()) {
+    status = runner->Restore(*checkpoint);
+  } else if (initial.has_value()) {
+    status = runner->store_->LoadParameters(*initial);
+  }
+  if (!status.ok()) return status;
+  return runner;
+}
+
+JobRunner::JobRunner(Options options, std::unique_ptr<ParameterStore> store,
+                     optim::Schedule schedule)
+    : job_id_(std::move(options.job_id)),
+      spec_(std::move(options.spec)),
+      plan_(JobPlan::For(spec_)),
+      now_(std::move(options.now)),
+      host_(options.host),
+      schedule_(schedule),
+      store_(std::move(store)),
+      waiting_since_(now_()),
+      epochs_(std::move(options.epochs)) {}
+
+absl::Status JobRunner::Restore(const Checkpoint& checkpoint) {
+  if (checkpoint.step > plan_.total_steps) {
+    return absl::InvalidArgumentError(absl::StrCat("checkpoint: got step ", checkpoint.step,
+                                                   ", want at most ", plan_.total_steps));
+  }
+  if (auto status = store_->LoadParameters(checkpoint.parameters); !status.ok()) return status;
+  if (auto status = store_->LoadOptimizerState(checkpoint.optimizer_state); !status.ok()) {
+    return status;
+  }
+  step_ = checkpoint.step;
+  const auto& metadata = checkpoint.metadata;
+  epoch_loss_sum_ = NumberOf(metadata, kEpochLossSum);
+  epoch_examples_ = static_cast<uint64_t>(NumberOf(metadata, kEpochExamples));
+  epoch_seconds_ = NumberOf(metadata, kEpochSeconds);
+  training_seconds_ = NumberOf(metadata, kTrainingSeconds);
+  if (metadata.count(kTrainingLoss) > 0) training_loss_ = NumberOf(metadata, kTrainingLoss);
+  const bool measured =
+      std::any_of(epochs_.begin(), epochs_.end(),
+                  [this](const v1::EpochMetrics& epoch) { return epoch.step() == step_; });
+  if (plan_.EndsEpoch(step_) && plan_.validation_examples > 0 && !measured) kind_ = v1::EVALUATE;
+  return absl::OkStatus();
+}
+
+// ---- the end
+
+void JobRunner::Stop(v1::JobState state, const std::string& reason) {
+  absl::MutexLock lock(&mutex_);
+  if (ended_) return;
+  stop_ = {state, reason};
+  if (!in_round_) {
+    Advance();
+  } else if (!freed_.empty()) {
+    HandOutFreedNodes();
+  }
+}
+
+void JobRunner::Fail(const std::string& reason) {
+  absl::MutexLock lock(&mutex_);
+  if (!ended_) End(v1::FAILED, reason, /*with_checkpoint=*/false);
+}
+
+void JobRunner::End(v1::JobState state, const std::string& reason, bool with_checkpoint) {
+  ended_ = true;
+  in_round_ = false;
+  aggregation_ = nullptr;
+  std::optional<Checkpoint> checkpoint;
+  if (with_checkpoint) checkpoint = Snapshot();
+  host_->OnEnded(job_id_, state, reason, std::move(checkpoint));
+}
+
+Checkpoint JobRunner::Snapshot() const {
+  Checkpoint checkpoint;
+  checkpoint.step = step_;
+  checkpoint.parameters = store_->NamedParameters();
+  checkpoint.optimizer_state = store_->CopyOptimizerState();
+  checkpoint.metadata = {{kEpochLossSum, ExactText(epoch_loss_sum_)},
+                         {kEpochExamples, absl::StrCat(epoch_examples_)},
+                         {kEpochSeconds, ExactText(epoch_seconds_)},
+                         {kTrainingSeconds, ExactText(training_seconds_)}};
+  checkpoint.metadata["optimizer"] = store_->optimizer().Describe();
+  if (training_loss_.has_value()) checkpoint.metadata[kTrainingLoss] = ExactText(*training_loss_);
+  return checkpoint;
+}
+
+// ---- what people see
+
+std::string JobRunner::WaitingReason() const {
+  std::string reason = absl::StrCat(
+      "waiting for workers: has ", ReadyWorkers().size(), ", needs ", spec_.workers().min(),
+      ", since ", absl::FormatTime("%H:%M:%S UTC", waiting_since_, absl::UTCTimeZone()));
+  const size_t preparing = participants_.size() - ReadyWorkers().size();
+  if (preparing > 0) absl::StrAppend(&reason, "; ", preparing, " loading the data");
+  for (const auto& entry : refusals_) {
+    absl::StrAppend(&reason, "; ", entry.first, " cannot take part: ", entry.second);
+  }
+  return reason;
+}
+
+std::string JobRunner::SlowRoundReason() const {
+  // A worker that hangs and yet sends heartbeats keeps its lease.
+  const double mean = step_ == 0 ? 0 : training_seconds_ / static_cast<double>(step_);
+  const absl::Duration elapsed = now_() - round_started_;
+  if (elapsed < std::max(absl::Seconds(30), 10 * absl::Seconds(mean))) return "";
+  std::string reason = absl::StrCat("step ", step_, " goes on for ", absl::ToInt64Seconds(elapsed),
+                                    " s, waiting for");
+  for (const auto& entry : participants_) {
+    if (entry.second.outstanding.empty()) continue;
+    absl::StrAppend(&reason, " ", entry.first, " (shards ", entry.second.first_shard, " to ",
+                    entry.second.end_shard - 1, ")");
+  }
+  return reason;
+}
+
+void JobRunner::FillProgress(v1::Job* job) const {
+  absl::MutexLock lock(&mutex_);
+  v1::Progress& progress = *job->mutable_progress();
+  progress.set_step(step_);
+  progress.set_total_steps(plan_.total_steps);
+  progress.set_epoch(step_ == plan_.total_steps ? plan_.total_epochs
+                                                : step_ / plan_.steps_per_epoch);
+  progress.set_total_epochs(plan_.total_epochs);
+  progress.set_training_examples(plan_.training_examples);
+  progress.set_validation_examples(plan_.validation_examples);
+  if (training_loss_.has_value()) progress.set_training_loss(*training_loss_);
+  progress.clear_epochs();
+  for (const v1::EpochMetrics& epoch : epochs_) *progress.add_epochs() = epoch;
+  if (!epochs_.empty() && epochs_.back().has_validation_loss()) {
+    progress.set_validation_loss(epochs_.back().validation_loss());
+  }
+  if (!epochs_.empty() && epochs_.back().has_validation_accuracy()) {
+    progress.set_validation_accuracy(epochs_.back().validation_accuracy());
+  }
+  const double pace = throughput_.ExamplesPerSecond();
+  progress.set_examples_per_second(pace);
+  progress.set_training_seconds(training_seconds_);
+  if (pace > 0) {
+    const double left =
+        static_cast<double>(plan_.total_steps - step_) * static_cast<double>(plan_.batch_size);
+    progress.set_eta_seconds(left / pace);
+  }
+  job->clear_workers();
+  for (const auto& entry : participants_) {
+    v1::JobWorker& worker = *job->add_workers();
+    worker.set_name(entry.first);
+    worker.set_first_shard(entry.second.first_shard);
+    worker.set_end_shard(entry.second.end_shard);
+  }
+  if (!ended_ && waiting_) {
+    job->set_state_reason(WaitingReason());
+  } else if (!ended_ && in_round_) {
+    job->set_state_reason(SlowRoundReason());
+  }
+}
+
+}  // namespace lockstep::server
