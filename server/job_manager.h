@@ -22,6 +22,7 @@
 #include "lockstep/v1/worker_service.pb.h"
 #include "server/background_queue.h"
 #include "server/job_runner.h"
+#include "server/steady_clock.h"
 #include "server/storage/job_store.h"
 #include "server/worker_registry.h"
 
@@ -34,7 +35,7 @@ class JobManager : public JobRunnerHost {
     std::string state_dir;
     // A worker not heard from for this long is given up.
     absl::Duration lease = absl::Seconds(5);
-    std::function<absl::Time()> now = absl::Now;
+    std::function<absl::Time()> now = SteadyNow;
   };
 
   // Opens the state folder and queues again the jobs that had not ended.

@@ -4,18 +4,11 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "proto/codec/worker_name.h"
 
 namespace lockstep::server {
 namespace {
-
-bool IsNameCharacter(char c) { return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-'; }
-
-bool IsValidName(const std::string& name) {
-  return !name.empty() && name.size() <= 64 &&
-         std::all_of(name.begin(), name.end(), IsNameCharacter);
-}
 
 // What DNS allows, and more than any instruction set's name.
 constexpr size_t kLongestHost = 255;
@@ -40,11 +33,7 @@ absl::StatusOr<std::string> WorkerRegistry::Add(const v1::Register& self,
     return absl::FailedPreconditionError(absl::StrCat(
         "protocol version: got ", self.protocol_version(), ", want ", kProtocolVersion));
   }
-  if (!IsValidName(self.name())) {
-    return absl::InvalidArgumentError(absl::StrCat("worker name: got '",
-                                                   absl::CHexEscape(self.name().substr(0, 80)),
-                                                   "', want 1 to 64 characters of [A-Za-z0-9._-]"));
-  }
+  if (auto status = CheckWorkerName("worker name", self.name()); !status.ok()) return status;
   if (!IsShortLine(self.host(), kLongestHost) ||
       !IsShortLine(self.instruction_set(), kLongestInstructionSet)) {
     return absl::InvalidArgumentError(

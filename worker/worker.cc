@@ -14,6 +14,7 @@
 #include "engine/storage.h"
 #include "proto/codec/server_address.h"
 #include "proto/codec/transport_arguments.h"
+#include "proto/codec/worker_name.h"
 #include "worker/job_session.h"
 #include "worker/server_stream.h"
 
@@ -130,6 +131,7 @@ void PrepareJob(const v1::PrepareJob& request, PresentJob& job, ServerStream& st
 absl::Status WorkerOptions::Validate() const {
   const absl::Status address = CheckServerAddress("--server", server, /*least_port=*/1);
   if (!address.ok()) return address;
+  if (auto status = CheckWorkerName("--name", name); !status.ok()) return status;
   if (threads < 1 || threads > 1024) {
     return absl::InvalidArgumentError(absl::StrCat("--threads: got ", threads, ", want 1 to 1024"));
   }
