@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <optional>
+#include <string>
 #include <system_error>
 
 #include "absl/strings/numbers.h"
@@ -23,7 +23,9 @@ struct ProcessState {
 // proc(5): "PID (NAME) STATE PARENT ...", the start time is the 22nd field.
 std::optional<ProcessState> ReadState(pid_t pid) {
   std::ifstream file(absl::StrCat("/proc/", pid, "/stat"));
-  const std::string text(std::istreambuf_iterator<char>(file), {});
+  std::string text;
+  // Whole, without an exception where the process ends while it is read.
+  std::getline(file, text, '\0');
   const size_t open = text.find('(');
   const size_t close = text.rfind(')');
   if (open == std::string::npos || close == std::string::npos) return std::nullopt;
