@@ -1,6 +1,7 @@
 #include "engine/tensor.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <type_traits>
 
@@ -17,7 +18,8 @@ constexpr int64_t kPrintedMost = 2 * kPrintedEdge + 1;
 
 template <typename T>
 constexpr DType DTypeOf() {
-  return std::is_same_v<T, float> ? DType::kFloat32 : DType::kInt64;
+  if (std::is_same_v<T, float>) return DType::kFloat32;
+  return std::is_same_v<T, double> ? DType::kFloat64 : DType::kInt64;
 }
 
 template <typename T>
@@ -30,7 +32,16 @@ Tensor FromValues(Shape shape, const std::vector<T>& values) {
 
 std::string ElementText(const Tensor& tensor, int64_t i) {
   if (tensor.dtype() == DType::kInt64) return absl::StrCat(tensor.data<int64_t>()[i]);
+  if (tensor.dtype() == DType::kFloat64) return absl::StrFormat("%.12g", tensor.data<double>()[i]);
   return absl::StrFormat("%.6g", tensor.data<float>()[i]);
+}
+
+// Calls visit(T()) with the dtype's C++ type.
+template <typename F>
+void VisitAny(DType dtype, const F& visit) {
+  if (dtype == DType::kFloat32) return visit(float());
+  if (dtype == DType::kFloat64) return visit(double());
+  visit(int64_t());
 }
 
 // Appends the part of `tensor` from `axis` on that begins at element `offset`.
@@ -56,8 +67,17 @@ void AppendPart(const Tensor& tensor, int axis, int64_t offset, std::string* tex
 
 }  // namespace
 
-size_t ElementSize(DType dtype) {
-  return dtype == DType::kFloat32 ? sizeof(float) : sizeof(int64_t);
+size_t ElementSize(DType dtype) { return dtype == DType::kFloat32 ? 4 : 8; }
+
+const char* DTypeName(DType dtype) {
+  if (dtype == DType::kFloat32) return "float32";
+  return dtype == DType::kFloat64 ? "float64" : "int64";
+}
+
+void tensor_internal::FailNotFloating(const char* operation, DType dtype) {
+  LOCKSTEP_CHECK(false,
+                 absl::StrCat(operation, ": got ", DTypeName(dtype), ", want float32 or float64"));
+  std::abort();
 }
 
 Tensor Tensor::Empty(Shape shape, DType dtype) {
@@ -71,13 +91,29 @@ Tensor Tensor::Zeros(Shape shape, DType dtype) {
   return tensor;
 }
 
-Tensor Tensor::Full(Shape shape, float value) {
-  Tensor tensor = Empty(std::move(shape));
-  std::fill_n(tensor.data<float>(), tensor.element_count(), value);
+Tensor Tensor::Full(Shape shape, double value, DType dtype) {
+  Tensor tensor = Empty(std::move(shape), dtype);
+  VisitAny(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    std::fill_n(tensor.data<T>(), tensor.element_count(), static_cast<T>(value));
+  });
+  return tensor;
+}
+
+Tensor Tensor::Unallocated(Shape shape, DType dtype) {
+  Tensor tensor;
+  tensor.defined_ = true;
+  tensor.element_count_ = shape.element_count();
+  tensor.shape_ = std::move(shape);
+  tensor.dtype_ = dtype;
   return tensor;
 }
 
 Tensor Tensor::FromVector(Shape shape, const std::vector<float>& values) {
+  return FromValues(std::move(shape), values);
+}
+
+Tensor Tensor::FromVector(Shape shape, const std::vector<double>& values) {
   return FromValues(std::move(shape), values);
 }
 
@@ -88,6 +124,7 @@ Tensor Tensor::FromVector(Shape shape, const std::vector<int64_t>& values) {
 Tensor Tensor::View(std::shared_ptr<Storage> storage, size_t offset_bytes, Shape shape,
                     DType dtype) {
   Tensor tensor;
+  tensor.defined_ = true;
   tensor.element_count_ = shape.element_count();
   LOCKSTEP_CHECK_EQ(offset_bytes % ElementSize(dtype), 0u);
   const size_t size_bytes = static_cast<size_t>(tensor.element_count_) * ElementSize(dtype);
@@ -109,19 +146,21 @@ T* Tensor::data() {
 
 template <typename T>
 const T* Tensor::data() const {
-  LOCKSTEP_CHECK(defined(), "an undefined tensor has no data");
+  LOCKSTEP_CHECK(allocated(), "a tensor without elements has no data");
   LOCKSTEP_CHECK(dtype_ == DTypeOf<T>(), "the tensor holds another type");
   return reinterpret_cast<const T*>(static_cast<const char*>(storage_->data()) + offset_bytes_);
 }
 
 template float* Tensor::data<float>();
 template const float* Tensor::data<float>() const;
+template double* Tensor::data<double>();
+template const double* Tensor::data<double>() const;
 template int64_t* Tensor::data<int64_t>();
 template const int64_t* Tensor::data<int64_t>() const;
 
-float Tensor::item() const {
+double Tensor::item() const {
   LOCKSTEP_CHECK(element_count_ == 1, "item() wants one element, got shape " + shape_.ToString());
-  return *data<float>();
+  return dtype_ == DType::kFloat64 ? *data<double>() : *data<float>();
 }
 
 Tensor Tensor::Reshape(Shape shape) const {
@@ -139,6 +178,20 @@ Tensor Tensor::Clone() const {
   return copy;
 }
 
+Tensor Tensor::To(DType dtype) const {
+  if (dtype == dtype_) return *this;
+  Tensor result = Empty(shape_, dtype);
+  VisitAny(dtype_, [&](auto from_zero) {
+    using From = decltype(from_zero);
+    VisitAny(dtype, [&](auto to_zero) {
+      using To = decltype(to_zero);
+      std::transform(data<From>(), data<From>() + element_count_, result.data<To>(),
+                     [](From value) { return static_cast<To>(value); });
+    });
+  });
+  return result;
+}
+
 Tensor Tensor::Rows(int64_t begin, int64_t end) const {
   LOCKSTEP_CHECK(rank() >= 1 && 0 <= begin && begin <= end && end <= dim(0),
                  absl::StrCat("rows ", begin, " to ", end, " of shape ", shape_.ToString()));
@@ -152,6 +205,7 @@ Tensor Tensor::Rows(int64_t begin, int64_t end) const {
 
 std::string Tensor::ToString() const {
   if (!defined()) return "tensor(undefined)";
+  if (!allocated()) return absl::StrCat("tensor(unallocated ", shape_.ToString(), ")");
   std::string text = "tensor(";
   AppendPart(*this, 0, 0, &text);
   absl::StrAppend(&text, ")");

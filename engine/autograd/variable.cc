@@ -9,7 +9,7 @@ namespace lockstep::autograd {
 Variable::Variable(Tensor value, bool requires_grad)
     : Variable(std::move(value), std::shared_ptr<Node>()) {
   if (!requires_grad) return;
-  LOCKSTEP_CHECK(state_->value.dtype() == DType::kFloat32, "only float32 has gradients");
+  LOCKSTEP_CHECK(state_->value.dtype() != DType::kInt64, "int64 has no gradients");
   state_->node = std::make_shared<Node>(state_->value.shape());
 }
 

@@ -40,7 +40,7 @@ struct BackwardOptions {
 class Variable {
  public:
   Variable() = default;
-  // A leaf.
+  // A leaf; its value may be unallocated until SetValue.
   explicit Variable(Tensor value, bool requires_grad = false);
   explicit Variable(float value, bool requires_grad = false)
       : Variable(Tensor::Scalar(value), requires_grad) {}
@@ -51,7 +51,7 @@ class Variable {
   int rank() const { return value().rank(); }
   int64_t dim(int axis) const { return value().dim(axis); }
   // Requires: one element.
-  float item() const { return value().item(); }
+  double item() const { return value().item(); }
 
   // Contagious: true for a result if it is for any input.
   bool requires_grad() const { return state_->node != nullptr; }

@@ -6,28 +6,18 @@
 #include "absl/strings/str_cat.h"
 #include "engine/autograd/linear_ops.h"
 #include "engine/check.h"
-#include "engine/philox.h"
+#include "engine/nn/initializers.h"
 
 namespace lockstep::nn {
-namespace {
 
 using autograd::Variable;
-
-void FillInitialValues(uint64_t key, uint64_t parameter, float bound, Tensor values) {
-  const absl::Span<float> span = values.span<float>();
-  FillUniform(key, RandomStream::kInitialValues, /*step=*/parameter, /*example=*/0,
-              /*first_element=*/0, span);
-  for (float& value : span) value = (2.0f * value - 1.0f) * bound;
-}
-
-}  // namespace
 
 Linear::Linear(int64_t in_features, int64_t out_features, bool bias)
     : in_features_(in_features), out_features_(out_features) {
   LOCKSTEP_CHECK(in_features >= 1 && out_features >= 1,
                  absl::StrCat("Linear of sizes ", in_features, " and ", out_features));
-  weight_ = Variable(Tensor::Zeros({out_features, in_features}), /*requires_grad=*/true);
-  if (bias) bias_ = Variable(Tensor::Zeros({out_features}), /*requires_grad=*/true);
+  weight_ = MakeParameter({out_features, in_features});
+  if (bias) bias_ = MakeParameter({out_features});
 }
 
 Variable Linear::Forward(const Variable& input) const {
@@ -57,8 +47,8 @@ std::vector<NamedParameter> Linear::NamedParameters() const {
 
 void Linear::Initialize(uint64_t key, uint64_t first_parameter) {
   const float bound = 1.0f / std::sqrt(static_cast<float>(in_features_));
-  FillInitialValues(key, first_parameter, bound, weight_.value());
-  if (bias_.defined()) FillInitialValues(key, first_parameter + 1, bound, bias_.value());
+  InitializeUniform({key, first_parameter}, bound, weight_);
+  if (bias_.defined()) InitializeUniform({key, first_parameter + 1}, bound, bias_);
 }
 
 std::string Linear::Describe() const {

@@ -9,7 +9,6 @@ namespace lockstep::nn {
 
 class Linear : public Module {
  public:
-  // All parameters 0 until Initialize (or until loaded).
   // Requires: both sizes >= 1.
   Linear(int64_t in_features, int64_t out_features, bool bias = true);
 
@@ -20,8 +19,7 @@ class Linear : public Module {
   // "weight" [out, in], then "bias" [out] where there is one.
   std::vector<NamedParameter> NamedParameters() const override;
   // Uniform in +-1/sqrt(in_features), weight and bias, as torch.nn.Linear.
-  // Order, float32: bound = 1 / sqrt(in); element e of parameter i =
-  // (2 * u - 1) * bound, u = UniformFloat(RandomWord(key, kInitialValues, i, 0, e)).
+  // Order, float32: bound = 1 / sqrt(in); InitializeUniform.
   void Initialize(uint64_t key, uint64_t first_parameter = 0) override;
   bool SupportsShardCuts() const override { return true; }
   std::string Describe() const override;

@@ -1,6 +1,12 @@
 #include "engine/nn/module.h"
 
+#include <utility>
+
 namespace lockstep::nn {
+
+autograd::Variable MakeParameter(Shape shape) {
+  return autograd::Variable(Tensor::Unallocated(std::move(shape)), /*requires_grad=*/true);
+}
 
 int64_t ParameterElementCount(const Module& module) {
   int64_t count = 0;

@@ -12,12 +12,28 @@
 
 namespace lockstep::nn {
 
+enum class ParameterKind {
+  // What the optimizer changes.
+  kTrained,
+  // What batch normalisation remembers. Where a trained parameter has its
+  // gradient this has the sum over the examples of what they observed, and a
+  // step makes it (1 - momentum) * old + momentum * (sum / batch size). So it
+  // travels, meets in the shard tree and is kept like any parameter.
+  kRunningStatistic,
+};
+
 struct NamedParameter {
   // As in torch.nn: "weight"; within a Sequential "0.weight".
   std::string name;
   // A leaf that requires a gradient; the module's own handle.
   autograd::Variable variable;
+  ParameterKind kind = ParameterKind::kTrained;
+  float momentum = 0;  // kRunningStatistic: above
 };
+
+// A parameter without elements: Module::Initialize or BindParameters
+// (parameter_layout.h) gives it some.
+autograd::Variable MakeParameter(Shape shape);
 
 // Threads: as for Variable: one thread at a time, unless under NoGradGuard,
 // where Forward may run on several.
@@ -26,7 +42,8 @@ class Module {
   virtual ~Module() = default;
 
   // Shapes: [batch, example axes...] in and out. Requires: an input whose
-  // example shape OutputShape accepts; aborts otherwise.
+  // example shape OutputShape accepts, parameters with elements; aborts
+  // otherwise. Training or evaluation: as TrainingScope (training_scope.h) says.
   virtual autograd::Variable Forward(const autograd::Variable& input) const = 0;
 
   // Shape of one example's output (no batch axis) for one example's input.
@@ -36,7 +53,8 @@ class Module {
   // In forward order, which is also the order of the flat parameter vector.
   virtual std::vector<NamedParameter> NamedParameters() const { return {}; }
 
-  // Fills the parameters with their initial values, drawn from `key`. Parameter
+  // Allocates the parameters where they are not and fills them with their
+  // initial values, drawn from `key` (initializers.h). Parameter
   // i of NamedParameters() has the model-wide index first_parameter + i.
   virtual void Initialize(uint64_t key, uint64_t first_parameter = 0) = 0;
 

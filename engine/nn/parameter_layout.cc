@@ -1,6 +1,7 @@
 #include "engine/nn/parameter_layout.h"
 
 #include <cstring>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/check.h"
@@ -28,7 +29,12 @@ std::vector<NamedParameter> CheckedParameters(const Module& module, const Parame
 ParameterLayout::ParameterLayout(const std::vector<std::pair<std::string, Shape>>& parameters) {
   for (const auto& [name, shape] : parameters) {
     const int64_t count = shape.element_count();
-    slots_.push_back({name, shape, total_elements_, count});
+    ParameterSlot slot;
+    slot.name = name;
+    slot.shape = shape;
+    slot.offset_elements = total_elements_;
+    slot.element_count = count;
+    slots_.push_back(std::move(slot));
     const int64_t aligned = (count + kParameterAlignmentElements - 1) /
                             kParameterAlignmentElements * kParameterAlignmentElements;
     total_elements_ += aligned;
@@ -36,11 +42,17 @@ ParameterLayout::ParameterLayout(const std::vector<std::pair<std::string, Shape>
 }
 
 ParameterLayout ParameterLayout::Of(const Module& module) {
-  std::vector<std::pair<std::string, Shape>> parameters;
-  for (const NamedParameter& parameter : module.NamedParameters()) {
-    parameters.emplace_back(parameter.name, parameter.variable.shape());
+  const std::vector<NamedParameter> parameters = module.NamedParameters();
+  std::vector<std::pair<std::string, Shape>> shapes;
+  for (const NamedParameter& parameter : parameters) {
+    shapes.emplace_back(parameter.name, parameter.variable.shape());
   }
-  return ParameterLayout(parameters);
+  ParameterLayout layout(shapes);
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    layout.slots_[i].kind = parameters[i].kind;
+    layout.slots_[i].momentum = parameters[i].momentum;
+  }
+  return layout;
 }
 
 Tensor ParameterLayout::View(const Tensor& flat, int i) const {

@@ -23,6 +23,8 @@ struct ParameterSlot {
   Shape shape;
   int64_t offset_elements = 0;  // a multiple of kParameterAlignmentElements
   int64_t element_count = 0;
+  ParameterKind kind = ParameterKind::kTrained;
+  float momentum = 0;  // of a running statistic (module.h)
 };
 
 class ParameterLayout {
