@@ -2,7 +2,8 @@
 # Installs what is missing of the Debian 12 packages that Lockstep is built
 # from. Where nothing is missing it does nothing, and takes a few milliseconds.
 #
-# Usage: tools/install_dependencies.sh
+# Usage: tools/install_dependencies.sh [--cross]
+#   --cross   also what tools/cross_check.sh needs to build for ARM and run that
 set -euo pipefail
 
 packages=(
@@ -26,6 +27,12 @@ packages=(
   bazel-rules-proto        # rules that Bazel itself loads
   clang-format             # tools/format.sh
 )
+if [ "${1:-}" = --cross ]; then
+  packages+=(
+    g++-aarch64-linux-gnu  # cross compiler
+    qemu-user              # runs programs for ARM
+  )
+fi
 
 fail() {
   echo "install_dependencies.sh: $1" >&2

@@ -1,0 +1,145 @@
+#include "tests/determinism/small_training.h"
+
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "engine/autograd/shard_cuts.h"
+#include "engine/autograd/variable.h"
+#include "engine/check.h"
+#include "engine/nn/activations.h"
+#include "engine/nn/linear.h"
+#include "engine/nn/loss.h"
+#include "engine/nn/module.h"
+#include "engine/nn/parameter_layout.h"
+#include "engine/nn/sequential.h"
+#include "engine/nn/training_scope.h"
+#include "engine/optim/adam.h"
+#include "engine/philox.h"
+#include "engine/shard_tree.h"
+
+namespace lockstep::testing {
+namespace {
+
+constexpr uint64_t kSeed = 20;
+constexpr int64_t kBatch = 22;  // shards of 5, 6, 5 and 6 examples
+constexpr int kShards = 4;
+
+struct SmallTraining {
+  std::string name;
+  std::unique_ptr<nn::Module> model;
+  Shape example_shape;
+  int64_t vocabulary = 0;  // 0: the features are numbers, else tokens below it
+  int64_t classes = 0;
+};
+
+SmallTraining Mlp() {
+  auto model = std::make_unique<nn::Sequential>();
+  model->Append(std::make_shared<nn::Linear>(37, 70))
+      .Append(std::make_shared<nn::ReLU>())
+      .Append(std::make_shared<nn::Linear>(70, 33))
+      .Append(std::make_shared<nn::Tanh>())
+      .Append(std::make_shared<nn::Linear>(33, 10));
+  return {"mlp", std::move(model), Shape{37}, 0, 10};
+}
+
+using MakeTraining = SmallTraining (*)();
+constexpr MakeTraining kTrainings[] = {Mlp};
+
+float Uniform(uint64_t step, int64_t example, int64_t element) {
+  return UniformFloat(RandomWord(kSeed, RandomStream::kExampleOrder, step, example, element));
+}
+
+Tensor Features(const SmallTraining& training, uint64_t step) {
+  std::vector<int64_t> extents = training.example_shape.extents();
+  extents.insert(extents.begin(), kBatch);
+  const int64_t elements = training.example_shape.element_count();
+  const bool tokens = training.vocabulary > 0;
+  Tensor features = Tensor::Empty(Shape(extents), tokens ? DType::kInt64 : DType::kFloat32);
+  for (int64_t i = 0; i < features.element_count(); ++i) {
+    const float value = Uniform(step, i / elements, i % elements);
+    if (tokens) {
+      features.data<int64_t>()[i] = static_cast<int64_t>(value * training.vocabulary);
+    } else {
+      features.data<float>()[i] = 2 * value - 1;
+    }
+  }
+  return features;
+}
+
+// One label for each row of the model's output.
+Tensor Labels(const SmallTraining& training, const Shape& outputs, uint64_t step) {
+  std::vector<int64_t> extents = outputs.extents();
+  extents.pop_back();
+  Tensor labels = Tensor::Empty(Shape(extents), DType::kInt64);
+  for (int64_t i = 0; i < labels.element_count(); ++i) {
+    labels.data<int64_t>()[i] =
+        static_cast<int64_t>(Uniform(step + (uint64_t{1} << 32), i, 0) * training.classes);
+  }
+  return labels;
+}
+
+std::vector<int64_t> Cuts() {
+  std::vector<int64_t> cuts;
+  for (int shard = 0; shard <= kShards; ++shard) cuts.push_back(ShardBegin(shard, kShards, kBatch));
+  return cuts;
+}
+
+void ComputeGradient(const SmallTraining& training, uint64_t step) {
+  const nn::TrainingScope scope({kSeed, step, /*first_example=*/0});
+  const autograd::ShardCuts cuts(Cuts());
+  const autograd::Variable outputs =
+      training.model->Forward(autograd::Variable(Features(training, step)));
+  const Tensor labels = Labels(training, outputs.shape(), step);
+  const nn::CrossEntropy loss;
+  const nn::LossResult result = loss.Forward(outputs, labels);
+  autograd::BackwardOptions options;
+  options.overwrite_leaf_gradients = true;
+  result.losses.Backward(Tensor::Full({kBatch}, 1), options);
+  LOCKSTEP_CHECK(cuts.supported(), training.name + " cannot keep shards apart");
+}
+
+// FNV-1a over the elements' bytes: no library, so that any processor's build has it.
+std::string Fingerprint(const Tensor& flat) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  const auto* bytes = reinterpret_cast<const unsigned char*>(flat.data<float>());
+  for (size_t i = 0; i < flat.element_count() * sizeof(float); ++i) {
+    hash = (hash ^ bytes[i]) * 0x100000001b3u;
+  }
+  return absl::StrCat(absl::Hex(hash, absl::kZeroPad16));
+}
+
+}  // namespace
+
+std::vector<std::string> SmallTrainings() {
+  std::vector<std::string> names;
+  for (MakeTraining make : kTrainings) names.push_back(make().name);
+  return names;
+}
+
+std::string SmallTrainingFingerprint(const std::string& name, int steps) {
+  for (MakeTraining make : kTrainings) {
+    SmallTraining training = make();
+    if (training.name != name) continue;
+    training.model->Initialize(kSeed);
+    const nn::ParameterLayout layout = nn::ParameterLayout::Of(*training.model);
+    Tensor flat = nn::CopyParameters(*training.model, layout);
+    nn::BindParameters(*training.model, layout, flat);
+    Tensor gradient = Tensor::Zeros({layout.total_elements()});
+    nn::BindGradients(*training.model, layout, gradient);
+    Tensor first = Tensor::Zeros(flat.shape()), second = Tensor::Zeros(flat.shape());
+    const absl::Span<float> state[] = {first.span<float>(), second.span<float>()};
+    const optim::Adam optimizer({});
+    for (int step = 0; step < steps; ++step) {
+      ComputeGradient(training, step);
+      optimizer.Update(step, kBatch, 1.0, gradient.span<float>(), flat.span<float>(), state,
+                       flat.span<float>());
+    }
+    return Fingerprint(flat);
+  }
+  LOCKSTEP_CHECK(false, "no small training is called " + name);
+  return "";
+}
+
+}  // namespace lockstep::testing
