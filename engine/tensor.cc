@@ -80,6 +80,13 @@ void tensor_internal::FailNotFloating(const char* operation, DType dtype) {
   std::abort();
 }
 
+DType CommonDType(const char* operation, const Tensor& a, const Tensor& b) {
+  LOCKSTEP_CHECK(a.dtype() == b.dtype(),
+                 absl::StrCat(operation, ": got ", DTypeName(a.dtype()), " and ",
+                              DTypeName(b.dtype()), ", want one dtype"));
+  return a.dtype();
+}
+
 Tensor Tensor::Empty(Shape shape, DType dtype) {
   const size_t size_bytes = static_cast<size_t>(shape.element_count()) * ElementSize(dtype);
   return View(Storage::Allocate(size_bytes), 0, std::move(shape), dtype);

@@ -29,6 +29,11 @@ const char* DTypeName(DType dtype);
 template <typename F>
 decltype(auto) VisitFloating(const char* operation, DType dtype, F&& visit);
 
+class Tensor;
+
+// The dtype of both operands of `operation`. Aborts, naming both, where they differ.
+DType CommonDType(const char* operation, const Tensor& a, const Tensor& b);
+
 // A handle: copies share the elements. A default-constructed tensor is
 // undefined: only `defined()` may be asked of it.
 class Tensor {

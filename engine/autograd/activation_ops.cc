@@ -10,14 +10,21 @@ using kernels::ActivationGradient;
 using kernels::UnaryOp;
 
 Variable Activate(const char* name, UnaryOp op, ActivationGradient gradient, const Variable& x) {
-  Tensor y = Tensor::Empty(x.shape());
-  kernels::Unary(op, y.element_count(), x.value().data<float>(), y.data<float>());
-  return MakeResult(name, y, {x}, [y, gradient](const Tensor& upstream, InputGradients& gradients) {
-    Tensor dx = gradients.Destination(0);
-    kernels::ActivationBackward(gradient, y.element_count(), upstream.data<float>(),
-                                y.data<float>(), dx.data<float>());
-    gradients.Add(0, dx);
+  Tensor y = Tensor::Empty(x.shape(), x.dtype());
+  VisitFloating(name, x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::Unary(op, y.element_count(), x.value().data<T>(), y.data<T>());
   });
+  return MakeResult(name, y, {x},
+                    [name, y, gradient](const Tensor& upstream, InputGradients& gradients) {
+                      Tensor dx = gradients.Destination(0);
+                      VisitFloating(name, y.dtype(), [&](auto zero) {
+                        using T = decltype(zero);
+                        kernels::ActivationBackward(gradient, y.element_count(), upstream.data<T>(),
+                                                    y.data<T>(), dx.data<T>());
+                      });
+                      gradients.Add(0, dx);
+                    });
 }
 
 }  // namespace

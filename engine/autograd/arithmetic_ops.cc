@@ -26,36 +26,51 @@ void Compute(BinaryOp op, const Tensor& a, const Tensor& b, Tensor out) {
   const Shape& shape = out.shape();
   const int64_t size = out.element_count();
   if (size == 0) return;
-  float* to = out.data<float>();
-  if (a.shape() == shape && b.element_count() == 1) {
-    kernels::BinaryScalarRight(op, size, a.data<float>(), b.item(), to);
-  } else if (b.shape() == shape && a.element_count() == 1) {
-    kernels::BinaryScalarLeft(op, size, a.item(), b.data<float>(), to);
-  } else if (a.shape() == shape && IsRowOf(b.shape(), shape)) {
-    kernels::BinaryRow(op, size / b.dim(0), b.dim(0), a.data<float>(), b.data<float>(), to);
-  } else {
-    const Tensor whole_a = ExpandTensor(a, shape);
-    const Tensor whole_b = ExpandTensor(b, shape);
-    kernels::Binary(op, size, whole_a.data<float>(), whole_b.data<float>(), to);
-  }
+  VisitFloating("arithmetic", out.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T* to = out.data<T>();
+    if (a.shape() == shape && b.element_count() == 1) {
+      kernels::BinaryScalarRight(op, size, a.data<T>(), *b.data<T>(), to);
+    } else if (b.shape() == shape && a.element_count() == 1) {
+      kernels::BinaryScalarLeft(op, size, *a.data<T>(), b.data<T>(), to);
+    } else if (a.shape() == shape && IsRowOf(b.shape(), shape)) {
+      kernels::BinaryRow(op, size / b.dim(0), b.dim(0), a.data<T>(), b.data<T>(), to);
+    } else {
+      const Tensor whole_a = ExpandTensor(a, shape);
+      const Tensor whole_b = ExpandTensor(b, shape);
+      kernels::Binary(op, size, whole_a.data<T>(), whole_b.data<T>(), to);
+    }
+  });
 }
 
 Tensor Compute(const char* name, BinaryOp op, const Tensor& a, const Tensor& b) {
-  Tensor out = Tensor::Empty(BroadcastShapes(name, a.shape(), b.shape()));
+  const DType dtype = CommonDType(name, a, b);
+  Tensor out = Tensor::Empty(BroadcastShapes(name, a.shape(), b.shape()), dtype);
   Compute(op, a, b, out);
   return out;
 }
 
 Tensor Compute(UnaryOp op, const Tensor& x) {
-  Tensor out = Tensor::Empty(x.shape());
-  kernels::Unary(op, x.element_count(), x.data<float>(), out.data<float>());
+  Tensor out = Tensor::Empty(x.shape(), x.dtype());
+  VisitFloating("arithmetic", x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::Unary(op, x.element_count(), x.data<T>(), out.data<T>());
+  });
   return out;
 }
 
-Tensor Scaled(const Tensor& x, float scale) {
-  Tensor out = Tensor::Empty(x.shape());
-  kernels::BinaryScalarRight(BinaryOp::kMultiply, x.element_count(), x.data<float>(), scale,
-                             out.data<float>());
+Tensor Scaled(const Tensor& x, double scale) {
+  Tensor out = Tensor::Empty(x.shape(), x.dtype());
+  Compute(BinaryOp::kMultiply, x, Tensor::Scalar(scale, x.dtype()), out);
+  return out;
+}
+
+Tensor PowerOf(const Tensor& x, double exponent) {
+  Tensor out = Tensor::Empty(x.shape(), x.dtype());
+  VisitFloating("power", x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::Power(x.element_count(), x.data<T>(), static_cast<T>(exponent), out.data<T>());
+  });
   return out;
 }
 
@@ -147,18 +162,16 @@ Variable Negate(const Variable& x) {
                     });
 }
 
-Variable Power(const Variable& x, float exponent) {
+Variable Power(const Variable& x, double exponent) {
   const Tensor base = x.value();
-  Tensor y = Tensor::Empty(base.shape());
-  kernels::Power(base.element_count(), base.data<float>(), exponent, y.data<float>());
-  return MakeResult("power", std::move(y), {x},
+  return MakeResult("power", PowerOf(base, exponent), {x},
                     [base, exponent](const Tensor& upstream, InputGradients& gradients) {
-                      if (exponent == 0) return gradients.Add(0, Tensor::Zeros(base.shape()));
-                      Tensor lower = Tensor::Empty(base.shape());
-                      kernels::Power(base.element_count(), base.data<float>(), exponent - 1,
-                                     lower.data<float>());
+                      if (exponent == 0) {
+                        return gradients.Add(0, Tensor::Zeros(base.shape(), base.dtype()));
+                      }
+                      const Tensor slope = Scaled(PowerOf(base, exponent - 1), exponent);
                       Tensor dx = gradients.Destination(0);
-                      Compute(BinaryOp::kMultiply, Scaled(lower, exponent), upstream, dx);
+                      Compute(BinaryOp::kMultiply, slope, upstream, dx);
                       gradients.Add(0, dx);
                     });
 }

@@ -1,6 +1,6 @@
 // Element by element, with NumPy's broadcasting: shapes are aligned at their
 // last axes, and an axis of extent 1 (or absent) is repeated. Aborts, naming
-// both shapes, where they do not fit.
+// both shapes, where they do not fit, and both dtypes where they differ.
 //
 // Order: each element is one IEEE operation (kernels/elementwise.h). The
 // gradient of a repeated input is summed over the repeats by SumToShape
@@ -20,7 +20,7 @@ Variable Negate(const Variable& x);
 
 // x^exponent; gradient exponent * x^(exponent - 1), 0 for exponent 0.
 // Order: kernels::Power.
-Variable Power(const Variable& x, float exponent);
+Variable Power(const Variable& x, double exponent);
 Variable Exp(const Variable& x);
 // Natural logarithm.
 Variable Log(const Variable& x);
@@ -31,15 +31,18 @@ inline Variable operator*(const Variable& a, const Variable& b) { return Multipl
 inline Variable operator/(const Variable& a, const Variable& b) { return Divide(a, b); }
 inline Variable operator-(const Variable& x) { return Negate(x); }
 
-// A number on either side.
-inline Variable operator+(const Variable& a, float b) { return Add(a, Variable(b)); }
-inline Variable operator-(const Variable& a, float b) { return Subtract(a, Variable(b)); }
-inline Variable operator*(const Variable& a, float b) { return Multiply(a, Variable(b)); }
-inline Variable operator/(const Variable& a, float b) { return Divide(a, Variable(b)); }
-inline Variable operator+(float a, const Variable& b) { return Add(Variable(a), b); }
-inline Variable operator-(float a, const Variable& b) { return Subtract(Variable(a), b); }
-inline Variable operator*(float a, const Variable& b) { return Multiply(Variable(a), b); }
-inline Variable operator/(float a, const Variable& b) { return Divide(Variable(a), b); }
+// A number on either side, rounded to the variable's dtype.
+inline Variable ScalarLike(double value, const Variable& x) {
+  return Variable(Tensor::Scalar(value, x.dtype()));
+}
+inline Variable operator+(const Variable& a, double b) { return Add(a, ScalarLike(b, a)); }
+inline Variable operator+(double a, const Variable& b) { return Add(ScalarLike(a, b), b); }
+inline Variable operator-(const Variable& a, double b) { return Subtract(a, ScalarLike(b, a)); }
+inline Variable operator-(double a, const Variable& b) { return Subtract(ScalarLike(a, b), b); }
+inline Variable operator*(const Variable& a, double b) { return Multiply(a, ScalarLike(b, a)); }
+inline Variable operator*(double a, const Variable& b) { return Multiply(ScalarLike(a, b), b); }
+inline Variable operator/(const Variable& a, double b) { return Divide(a, ScalarLike(b, a)); }
+inline Variable operator/(double a, const Variable& b) { return Divide(ScalarLike(a, b), b); }
 
 }  // namespace lockstep::autograd
 

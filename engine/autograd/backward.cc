@@ -91,14 +91,15 @@ void Variable::Backward(const BackwardOptions& options) const {
   LOCKSTEP_CHECK(value().element_count() == 1,
                  absl::StrCat("Backward without an upstream gradient wants one element, got shape ",
                               shape().ToString()));
-  Backward(Tensor::Full(shape(), 1), options);
+  Backward(Tensor::Full(shape(), 1, dtype()), options);
 }
 
 void Variable::Backward(const Tensor& upstream, const BackwardOptions& options) const {
   LOCKSTEP_CHECK(requires_grad(), "Backward of a variable that requires no gradient");
-  LOCKSTEP_CHECK(upstream.shape() == shape(),
-                 absl::StrCat("upstream gradient: got shape ", upstream.shape().ToString(),
-                              ", want ", shape().ToString()));
+  LOCKSTEP_CHECK(upstream.shape() == shape() && upstream.dtype() == dtype(),
+                 absl::StrCat("upstream gradient: got ", DTypeName(upstream.dtype()), " ",
+                              upstream.shape().ToString(), ", want ", DTypeName(dtype()), " ",
+                              shape().ToString()));
   BackwardRun(options).Run(*state_->node, upstream);
 }
 

@@ -10,21 +10,27 @@
 
 namespace lockstep::autograd {
 
-// float32 results are exact to about 6e-8; the differences below divide that
-// by a step of 1/32 and leave an error of some 1e-5 for values around 1.
-inline constexpr double kGradientTolerance = 1e-3;
+// Of float64 gradients: the differences below leave an error of some 1e-11.
+inline constexpr double kGradientTolerance = 1e-7;
+// Of float32 results and gradients beside those of float64.
+inline constexpr double kFloat32Tolerance = 1e-4;
 
-// Returns "" when the gradients of `function` with respect to all `inputs`
-// agree with the fourth-order central difference
-//   (8 (f(x+h) - f(x-h)) - (f(x+2h) - f(x-2h))) / 12h,  h = 1/32 max(1, |x|),
-// to `tolerance` (relative above 1, absolute below); else what differs.
+// Runs `function` on the inputs as float64 and returns "" when its gradients
+// with respect to all of them agree with the fourth-order central difference
+//   (8 (f(x+h) - f(x-h)) - (f(x+2h) - f(x-2h))) / 12h,  h = 2^-10 max(1, |x|),
+// to `tolerance`, and when the results and gradients of float32 agree with
+// those of float64 to `float32_tolerance` (both relative above 1, absolute
+// below); else what differs.
 // f is the sum of the result's elements, weighted by fixed numbers in (0.5, 2)
-// so that no error cancels. Requires: no kink (relu at 0) within 2h of a value.
+// so that no error cancels. int64 inputs are given as they are and get none.
+// Requires: no kink (relu at 0) within 2h of a value. Tensors that `function`
+// captures must be brought to its inputs' dtype (Tensor::To).
 std::string CheckGradients(
     const std::function<Variable(const std::vector<Variable>& inputs)>& function,
-    const std::vector<Tensor>& inputs, double tolerance = kGradientTolerance);
+    const std::vector<Tensor>& inputs, double tolerance = kGradientTolerance,
+    double float32_tolerance = kFloat32Tolerance);
 
-// A tensor of fixed, irregular numbers in (least, most), for such tests.
+// A float32 tensor of fixed, irregular numbers in (least, most), for such tests.
 Tensor TestValues(const Shape& shape, float least = -1, float most = 1, int salt = 0);
 
 }  // namespace lockstep::autograd

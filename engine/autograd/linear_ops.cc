@@ -14,8 +14,14 @@ namespace {
 
 using kernels::Activation;
 
-kernels::MatmulOperand Plain(const Tensor& x) { return {x.data<float>(), false}; }
-kernels::MatmulOperand Transposed(const Tensor& x) { return {x.data<float>(), true}; }
+template <class T>
+kernels::MatmulOperandOf<T> Plain(const Tensor& x) {
+  return {x.data<T>(), false};
+}
+template <class T>
+kernels::MatmulOperandOf<T> Transposed(const Tensor& x) {
+  return {x.data<T>(), true};
+}
 
 // The extents of x [rows, in] (leading axes counted together), weight [out, in].
 struct LinearExtents {
@@ -40,6 +46,44 @@ LinearExtents CheckedExtents(const Variable& x, const Variable& weight, const Va
   return extents;
 }
 
+// What Linear keeps for its backward.
+struct LinearSaved {
+  LinearExtents extents;
+  Tensor input;
+  Tensor weight;
+  Tensor activated;  // the result, where relu was fused
+  std::vector<int64_t> cuts;
+};
+
+template <class T>
+void LinearBackward(const LinearSaved& saved, const Tensor& upstream, InputGradients& gradients) {
+  const auto [rows, in, out] = saved.extents;
+  Tensor dy = upstream;
+  if (saved.activated.defined()) {
+    dy = Tensor::Empty(upstream.shape(), upstream.dtype());
+    kernels::ActivationBackward(kernels::ActivationGradient::kRelu, dy.element_count(),
+                                upstream.data<T>(), saved.activated.data<T>(), dy.data<T>());
+  }
+  // The parameters' gradients first: they can be sent off while the input's is computed.
+  if (gradients.Wanted(1)) {
+    Tensor dw = gradients.Destination(1);
+    kernels::MatmulShardTree(out, in, saved.cuts, dy.data<T>(), saved.input.data<T>(),
+                             dw.data<T>());
+    gradients.Add(1, dw);
+  }
+  if (gradients.Wanted(2)) {
+    Tensor db = gradients.Destination(2);
+    kernels::SumColumnsShardTree(out, saved.cuts, dy.data<T>(), db.data<T>());
+    gradients.Add(2, db);
+  }
+  if (gradients.Wanted(0)) {
+    Tensor dx = gradients.Destination(0);
+    kernels::Matmul(rows, in, out, Plain<T>(dy), Plain<T>(saved.weight), nullptr, Activation::kNone,
+                    dx.data<T>());
+    gradients.Add(0, dx);
+  }
+}
+
 }  // namespace
 
 Variable Matmul(const Variable& a, const Variable& b) {
@@ -49,22 +93,29 @@ Variable Matmul(const Variable& a, const Variable& b) {
   ShardCuts::MarkUnsupported();
   const int64_t m = a.dim(0), k = a.dim(1), n = b.dim(1);
   const Tensor x = a.value(), z = b.value();
-  Tensor y = Tensor::Empty({m, n});
-  kernels::Matmul(m, n, k, Plain(x), Plain(z), nullptr, Activation::kNone, y.data<float>());
+  const DType dtype = CommonDType("matmul", x, z);
+  Tensor y = Tensor::Empty({m, n}, dtype);
+  VisitFloating("matmul", dtype, [&](auto zero) {
+    using T = decltype(zero);
+    kernels::Matmul(m, n, k, Plain<T>(x), Plain<T>(z), nullptr, Activation::kNone, y.data<T>());
+  });
   return MakeResult("matmul", std::move(y), {a, b},
                     [x, z, m, n, k](const Tensor& upstream, InputGradients& gradients) {
-                      if (gradients.Wanted(0)) {  // dA = dY B^T
-                        Tensor da = gradients.Destination(0);
-                        kernels::Matmul(m, k, n, Plain(upstream), Transposed(z), nullptr,
-                                        Activation::kNone, da.data<float>());
-                        gradients.Add(0, da);
-                      }
-                      if (gradients.Wanted(1)) {  // dB = A^T dY
-                        Tensor db = gradients.Destination(1);
-                        kernels::Matmul(k, n, m, Transposed(x), Plain(upstream), nullptr,
-                                        Activation::kNone, db.data<float>());
-                        gradients.Add(1, db);
-                      }
+                      VisitFloating("matmul", x.dtype(), [&](auto zero) {
+                        using T = decltype(zero);
+                        if (gradients.Wanted(0)) {  // dA = dY B^T
+                          Tensor da = gradients.Destination(0);
+                          kernels::Matmul(m, k, n, Plain<T>(upstream), Transposed<T>(z), nullptr,
+                                          Activation::kNone, da.data<T>());
+                          gradients.Add(0, da);
+                        }
+                        if (gradients.Wanted(1)) {  // dB = A^T dY
+                          Tensor db = gradients.Destination(1);
+                          kernels::Matmul(k, n, m, Transposed<T>(x), Plain<T>(upstream), nullptr,
+                                          Activation::kNone, db.data<T>());
+                          gradients.Add(1, db);
+                        }
+                      });
                     });
 }
 
@@ -76,42 +127,21 @@ Variable Linear(const Variable& x, const Variable& weight, const Variable& bias,
   shape.back() = out;
   const Tensor input = x.value(), w = weight.value();
   const Tensor b = bias.defined() ? bias.value() : Tensor();
-  Tensor y = Tensor::Empty(Shape(std::move(shape)));
-  kernels::Matmul(rows, out, in, Plain(input), Transposed(w),
-                  b.defined() ? b.data<float>() : nullptr, activation, y.data<float>());
-  std::vector<int64_t> cuts = RowCuts(ShardCuts::Current(), rows);
-  const Tensor activated = activation == Activation::kRelu ? y : Tensor();
-  return MakeResult(activation == Activation::kRelu ? "linear_relu" : "linear", y,
-                    {x, weight, bias},
-                    [input, w, activated, cuts = std::move(cuts), extents](
-                        const Tensor& upstream, InputGradients& gradients) {
-                      const auto [rows, in, out] = extents;
-                      Tensor dy = upstream;
-                      if (activated.defined()) {
-                        dy = Tensor::Empty(upstream.shape());
-                        kernels::ActivationBackward(kernels::ActivationGradient::kRelu,
-                                                    dy.element_count(), upstream.data<float>(),
-                                                    activated.data<float>(), dy.data<float>());
-                      }
-                      // The parameters' gradients first: they can be sent off while the input's is
-                      // computed.
-                      if (gradients.Wanted(1)) {
-                        Tensor dw = gradients.Destination(1);
-                        kernels::MatmulShardTree(out, in, cuts, dy.data<float>(),
-                                                 input.data<float>(), dw.data<float>());
-                        gradients.Add(1, dw);
-                      }
-                      if (gradients.Wanted(2)) {
-                        Tensor db = gradients.Destination(2);
-                        kernels::SumColumnsShardTree(out, cuts, dy.data<float>(), db.data<float>());
-                        gradients.Add(2, db);
-                      }
-                      if (gradients.Wanted(0)) {
-                        Tensor dx = gradients.Destination(0);
-                        kernels::Matmul(rows, in, out, Plain(dy), Plain(w), nullptr,
-                                        Activation::kNone, dx.data<float>());
-                        gradients.Add(0, dx);
-                      }
+  const DType dtype = CommonDType("linear", input, w);
+  if (b.defined()) CommonDType("linear", input, b);
+  Tensor y = Tensor::Empty(Shape(std::move(shape)), dtype);
+  VisitFloating("linear", dtype, [&](auto zero) {
+    using T = decltype(zero);
+    kernels::Matmul(rows, out, in, Plain<T>(input), Transposed<T>(w),
+                    b.defined() ? b.data<T>() : nullptr, activation, y.data<T>());
+  });
+  const bool relu = activation == Activation::kRelu;
+  LinearSaved saved{extents, input, w, relu ? y : Tensor(), RowCuts(ShardCuts::Current(), rows)};
+  return MakeResult(relu ? "linear_relu" : "linear", y, {x, weight, bias},
+                    [saved = std::move(saved)](const Tensor& upstream, InputGradients& gradients) {
+                      VisitFloating("linear", upstream.dtype(), [&](auto zero) {
+                        LinearBackward<decltype(zero)>(saved, upstream, gradients);
+                      });
                     });
 }
 

@@ -18,23 +18,30 @@ Variable MseLoss(const Variable& predictions, const Tensor& targets) {
   const int64_t rows = predictions.dim(0);
   const int64_t size = targets.element_count();
   const int64_t outputs = rows == 0 ? 1 : size / rows;
-  Tensor difference = Tensor::Empty(targets.shape());
-  kernels::Binary(BinaryOp::kSubtract, size, predictions.value().data<float>(),
-                  targets.data<float>(), difference.data<float>());
-  Tensor squares = Tensor::Empty(targets.shape());
-  kernels::Unary(kernels::UnaryOp::kSquare, size, difference.data<float>(), squares.data<float>());
-  Tensor losses = Tensor::Empty({rows});
-  kernels::SumRows(rows, outputs, squares.data<float>(), losses.data<float>());
-  kernels::BinaryScalarRight(BinaryOp::kDivide, rows, losses.data<float>(),
-                             static_cast<float>(outputs), losses.data<float>());
+  const DType dtype = CommonDType("mse", predictions.value(), targets);
+  Tensor difference = Tensor::Empty(targets.shape(), dtype);
+  Tensor losses = Tensor::Empty({rows}, dtype);
+  VisitFloating("mse", dtype, [&](auto zero) {
+    using T = decltype(zero);
+    kernels::Binary(BinaryOp::kSubtract, size, predictions.value().data<T>(), targets.data<T>(),
+                    difference.data<T>());
+    Tensor squares = Tensor::Empty(targets.shape(), dtype);
+    kernels::Unary(kernels::UnaryOp::kSquare, size, difference.data<T>(), squares.data<T>());
+    kernels::SumRows(rows, outputs, squares.data<T>(), losses.data<T>());
+    kernels::BinaryScalarRight(BinaryOp::kDivide, rows, losses.data<T>(), static_cast<T>(outputs),
+                               losses.data<T>());
+  });
   return MakeResult(
       "mse_loss", losses, {predictions},
       [difference, rows, outputs](const Tensor& upstream, InputGradients& gradients) {
         Tensor dx = gradients.Destination(0);
-        float* to = dx.data<float>();
-        kernels::BinaryScalarRight(BinaryOp::kMultiply, rows * outputs, difference.data<float>(),
-                                   2.0f / static_cast<float>(outputs), to);
-        kernels::BinaryColumn(BinaryOp::kMultiply, rows, outputs, to, upstream.data<float>(), to);
+        VisitFloating("mse", dx.dtype(), [&](auto zero) {
+          using T = decltype(zero);
+          T* to = dx.data<T>();
+          kernels::BinaryScalarRight(BinaryOp::kMultiply, rows * outputs, difference.data<T>(),
+                                     T{2} / static_cast<T>(outputs), to);
+          kernels::BinaryColumn(BinaryOp::kMultiply, rows, outputs, to, upstream.data<T>(), to);
+        });
         gradients.Add(0, dx);
       });
 }
@@ -49,19 +56,26 @@ CrossEntropyResult CrossEntropyLoss(const Variable& logits, const Tensor& labels
                    absl::StrCat("cross_entropy: got label ", label, ", want 0 to ", classes - 1));
   }
   const bool wants_gradient = logits.requires_grad();
-  Tensor losses = Tensor::Empty({rows});
+  const DType dtype = logits.dtype();
+  Tensor losses = Tensor::Empty({rows}, dtype);
   Tensor predictions = Tensor::Empty({rows}, DType::kInt64);
-  Tensor probabilities = wants_gradient ? Tensor::Empty(logits.shape()) : Tensor();
-  kernels::SoftmaxCrossEntropy(
-      rows, classes, logits.value().data<float>(), labels.data<int64_t>(), losses.data<float>(),
-      wants_gradient ? probabilities.data<float>() : nullptr, predictions.data<int64_t>());
+  Tensor probabilities = wants_gradient ? Tensor::Empty(logits.shape(), dtype) : Tensor();
+  VisitFloating("cross_entropy", dtype, [&](auto zero) {
+    using T = decltype(zero);
+    kernels::SoftmaxCrossEntropy(
+        rows, classes, logits.value().data<T>(), labels.data<int64_t>(), losses.data<T>(),
+        wants_gradient ? probabilities.data<T>() : nullptr, predictions.data<int64_t>());
+  });
   Variable result = MakeResult(
       "cross_entropy_loss", losses, {logits},
       [probabilities, labels, rows, classes](const Tensor& upstream, InputGradients& gradients) {
         Tensor dx = gradients.Destination(0);
-        kernels::SoftmaxCrossEntropyBackward(rows, classes, probabilities.data<float>(),
-                                             labels.data<int64_t>(), upstream.data<float>(),
-                                             dx.data<float>());
+        VisitFloating("cross_entropy", dx.dtype(), [&](auto zero) {
+          using T = decltype(zero);
+          kernels::SoftmaxCrossEntropyBackward(rows, classes, probabilities.data<T>(),
+                                               labels.data<int64_t>(), upstream.data<T>(),
+                                               dx.data<T>());
+        });
         gradients.Add(0, dx);
       });
   return {result, predictions};

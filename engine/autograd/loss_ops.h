@@ -8,7 +8,7 @@
 namespace lockstep::autograd {
 
 // Mean squared error of each example over its outputs.
-// Shapes: predictions [n, ...], targets the same, float32; result [n].
+// Shapes: predictions [n, ...], targets the same, of one dtype; result [n].
 // Order: d = prediction - target; loss = SumRows(d * d) / outputs; gradient
 // (d * (2 / outputs)) * upstream. No gradient goes to the targets.
 Variable MseLoss(const Variable& predictions, const Tensor& targets);

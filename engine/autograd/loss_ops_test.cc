@@ -37,9 +37,9 @@ TEST(LossOpsTest, CrossEntropyPredictsTheGreatestLogit) {
 
 TEST(LossOpsTest, Gradients) {
   const Tensor targets = TestValues({3, 4}, -1, 1, 4);
-  EXPECT_EQ(
-      CheckGradients([&](const Inputs& x) { return MseLoss(x[0], targets); }, {TestValues({3, 4})}),
-      "");
+  EXPECT_EQ(CheckGradients([&](const Inputs& x) { return MseLoss(x[0], targets.To(x[0].dtype())); },
+                           {TestValues({3, 4})}),
+            "");
   const Tensor labels = Tensor::FromVector({3}, std::vector<int64_t>{0, 3, 2});
   EXPECT_EQ(CheckGradients([&](const Inputs& x) { return CrossEntropyLoss(x[0], labels).losses; },
                            {TestValues({3, 4})}),

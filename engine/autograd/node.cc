@@ -19,18 +19,32 @@ uint64_t NextSequenceNumber() {
 
 void CopyElements(const Tensor& from, Tensor to) {
   if (from.element_count() == 0) return;
-  std::memcpy(to.data<float>(), from.data<float>(), from.element_count() * sizeof(float));
+  VisitFloating("gradient", from.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    std::memcpy(to.data<T>(), from.data<T>(), from.element_count() * sizeof(T));
+  });
+}
+
+void AddElements(const Tensor& from, Tensor to) {
+  VisitFloating("gradient", from.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::AddInPlace(to.span<T>(), from.span<T>());
+  });
 }
 
 }  // namespace
 
-Node::Node(Shape shape)
-    : name_(nullptr), shape_(std::move(shape)), sequence_number_(NextSequenceNumber()) {}
+Node::Node(Shape shape, DType dtype)
+    : name_(nullptr),
+      shape_(std::move(shape)),
+      dtype_(dtype),
+      sequence_number_(NextSequenceNumber()) {}
 
-Node::Node(const char* name, Shape shape, std::vector<std::shared_ptr<Node>> inputs,
+Node::Node(const char* name, Shape shape, DType dtype, std::vector<std::shared_ptr<Node>> inputs,
            BackwardFunction backward)
     : name_(name),
       shape_(std::move(shape)),
+      dtype_(dtype),
       sequence_number_(NextSequenceNumber()),
       inputs_(std::move(inputs)),
       backward_(std::move(backward)) {}
@@ -50,9 +64,10 @@ Node::~Node() {
 }
 
 void Node::Accumulate(Tensor gradient, bool overwrite) {
-  LOCKSTEP_CHECK(gradient.shape() == shape_,
-                 absl::StrCat("gradient: got shape ", gradient.shape().ToString(), ", want ",
-                              shape_.ToString()));
+  LOCKSTEP_CHECK(
+      gradient.shape() == shape_ && gradient.dtype() == dtype_,
+      absl::StrCat("gradient: got ", DTypeName(gradient.dtype()), " ", gradient.shape().ToString(),
+                   ", want ", DTypeName(dtype_), " ", shape_.ToString()));
   const bool own = destination_.defined() && gradient.SharesElementsWith(destination_);
   destination_ = Tensor();
   if (!sum_.defined()) {
@@ -66,12 +81,12 @@ void Node::Accumulate(Tensor gradient, bool overwrite) {
   }
   if (!sum_is_own_) sum_ = sum_.Clone();
   sum_is_own_ = true;
-  kernels::AddInPlace(sum_.span<float>(), gradient.span<float>());
+  AddElements(gradient, sum_);
 }
 
 void Node::FinishLeaf(bool overwrite) {
   if (gradient_.defined() && !overwrite) {
-    kernels::AddInPlace(gradient_.span<float>(), sum_.span<float>());
+    AddElements(sum_, gradient_);
   } else if (gradient_buffer_.defined()) {
     if (!sum_.SharesElementsWith(gradient_buffer_)) CopyElements(sum_, gradient_buffer_);
     gradient_ = gradient_buffer_;
@@ -89,7 +104,8 @@ Tensor InputGradients::Destination(int i) {
   LOCKSTEP_CHECK(!input.destination_.defined(),
                  absl::StrCat(node_.name(), " asked for a second destination before Add"));
   const bool into_buffer = overwrite_ && input.gradient_buffer_.defined() && !input.sum_.defined();
-  input.destination_ = into_buffer ? input.gradient_buffer_ : Tensor::Empty(input.shape_);
+  input.destination_ =
+      into_buffer ? input.gradient_buffer_ : Tensor::Empty(input.shape_, input.dtype_);
   return input.destination_;
 }
 
@@ -113,9 +129,9 @@ Variable MakeResult(const char* name, Tensor value, std::initializer_list<Variab
     }
   }
   if (!wanted) return Variable(std::move(value));
-  Shape shape = value.shape();
-  return Variable(std::move(value), std::make_shared<Node>(name, std::move(shape), std::move(nodes),
-                                                           std::move(backward)));
+  auto node = std::make_shared<Node>(name, value.shape(), value.dtype(), std::move(nodes),
+                                     std::move(backward));
+  return Variable(std::move(value), std::move(node));
 }
 
 }  // namespace lockstep::autograd

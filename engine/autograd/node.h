@@ -9,7 +9,10 @@
 //     Tensor y = ...;
 //     return MakeResult("exp", y, {x}, [y](const Tensor& upstream, InputGradients& gradients) {
 //       Tensor dx = gradients.Destination(0);
-//       kernels::Binary(BinaryOp::kMultiply, dx.element_count(), ..., dx.data<float>());
+//       VisitFloating("exp", dx.dtype(), [&](auto zero) {
+//         using T = decltype(zero);
+//         kernels::Binary(BinaryOp::kMultiply, dx.element_count(), ..., dx.data<T>());
+//       });
 //       gradients.Add(0, dx);
 //     });
 //   }
@@ -31,13 +34,13 @@ class InputGradients {
  public:
   // Whether input `i` needs a gradient. False: do not compute it.
   bool Wanted(int i) const;
-  // Uninitialised memory of input `i`'s shape to compute its gradient in: the
+  // Uninitialised memory of input `i`'s shape and dtype to compute its gradient in: the
   // leaf's gradient buffer itself where this is the leaf's first contribution.
   // Requires: Wanted(i); Add of the former destination, as one variable may be
   // several inputs.
   Tensor Destination(int i);
   // Contributes to input `i`'s gradient, exactly once for every wanted input.
-  // `gradient` has the input's shape; it may share elements with the upstream
+  // `gradient` has the input's shape and dtype; it may share elements with the upstream
   // gradient or with what was given for another input. May call the leaf's
   // gradient-ready hook.
   void Add(int i, Tensor gradient);
@@ -58,8 +61,8 @@ using BackwardFunction = std::function<void(const Tensor& upstream, InputGradien
 class Node {
  public:
   // A leaf has no name, no inputs and no backward.
-  explicit Node(Shape shape);
-  Node(const char* name, Shape shape, std::vector<std::shared_ptr<Node>> inputs,
+  Node(Shape shape, DType dtype);
+  Node(const char* name, Shape shape, DType dtype, std::vector<std::shared_ptr<Node>> inputs,
        BackwardFunction backward);
   // Iterative: a chain of any length is destroyed without recursion.
   ~Node();
@@ -70,6 +73,8 @@ class Node {
   // What the operation is called; empty for a leaf.
   absl::string_view name() const { return is_leaf() ? "" : name_; }
   const Shape& shape() const { return shape_; }
+  // Of the value and of the gradient.
+  DType dtype() const { return dtype_; }
   // In the operation's order; null where an input wants no gradient.
   const std::vector<std::shared_ptr<Node>>& inputs() const { return inputs_; }
   // Rises with every node that is made.
@@ -87,6 +92,7 @@ class Node {
 
   const char* const name_;
   const Shape shape_;
+  const DType dtype_;
   const uint64_t sequence_number_;
   std::vector<std::shared_ptr<Node>> inputs_;
   // Null once released after a backward (and for leaves).

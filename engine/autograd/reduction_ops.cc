@@ -11,8 +11,6 @@
 namespace lockstep::autograd {
 namespace {
 
-using kernels::BinaryOp;
-
 // A tensor cut at an axis: [before, extent, after].
 struct AxisCut {
   int64_t before = 1;
@@ -40,15 +38,22 @@ Shape WithoutAxis(const Shape& shape, int axis) {
   return Shape(std::move(extents));
 }
 
-Tensor ScaledBy(const Tensor& x, BinaryOp op, float scale) {
-  Tensor result = Tensor::Empty(x.shape());
-  kernels::BinaryScalarRight(op, x.element_count(), x.data<float>(), scale, result.data<float>());
+Tensor DividedBy(const Tensor& x, int64_t divisor) {
+  Tensor result = Tensor::Empty(x.shape(), x.dtype());
+  VisitFloating("mean", x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::BinaryScalarRight(kernels::BinaryOp::kDivide, x.element_count(), x.data<T>(),
+                               static_cast<T>(divisor), result.data<T>());
+  });
   return result;
 }
 
 Tensor SumAll(const Tensor& x) {
-  Tensor result = Tensor::Empty(Shape{});
-  kernels::SumRows(1, x.element_count(), x.data<float>(), result.data<float>());
+  Tensor result = Tensor::Empty(Shape{}, x.dtype());
+  VisitFloating("sum", x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::SumRows(1, x.element_count(), x.data<T>(), result.data<T>());
+  });
   return result;
 }
 
@@ -60,28 +65,28 @@ int CheckedAxis(const char* operation, const Variable& x, int axis) {
 
 // The gradient of both sums: upstream repeated to the input's shape, over
 // `divisor` for means (1: a sum).
-BackwardFunction RepeatUpstream(const Shape& summed, const Shape& shape, float divisor) {
+BackwardFunction RepeatUpstream(const Shape& summed, const Shape& shape, int64_t divisor) {
   return [summed, shape, divisor](const Tensor& upstream, InputGradients& gradients) {
     Tensor share = upstream.Reshape(summed);
-    if (divisor != 1) share = ScaledBy(share, BinaryOp::kDivide, divisor);
+    if (divisor != 1) share = DividedBy(share, divisor);
     gradients.Add(0, ExpandTensor(share, shape));
   };
 }
 
 Variable ReduceAll(const char* name, const Variable& x, bool mean) {
   ShardCuts::MarkUnsupported();
-  const float divisor = mean ? static_cast<float>(x.value().element_count()) : 1.0f;
+  const int64_t divisor = mean ? x.value().element_count() : 1;
   Tensor sum = SumAll(x.value());
-  if (mean) sum = ScaledBy(sum, BinaryOp::kDivide, divisor);
+  if (mean) sum = DividedBy(sum, divisor);
   return MakeResult(name, std::move(sum), {x}, RepeatUpstream(Shape{}, x.shape(), divisor));
 }
 
 Variable ReduceAxis(const char* name, const Variable& x, int axis, bool keep_axis, bool mean) {
   axis = CheckedAxis(name, x, axis);
   if (axis == 0) ShardCuts::MarkUnsupported();
-  const float divisor = mean ? static_cast<float>(x.dim(axis)) : 1.0f;
+  const int64_t divisor = mean ? x.dim(axis) : 1;
   Tensor sum = SumOverAxis(x.value(), axis);
-  if (mean) sum = ScaledBy(sum, BinaryOp::kDivide, divisor);
+  if (mean) sum = DividedBy(sum, divisor);
   const Shape summed = sum.shape();
   if (!keep_axis) sum = sum.Reshape(WithoutAxis(summed, axis));
   return MakeResult(name, std::move(sum), {x}, RepeatUpstream(summed, x.shape(), divisor));
@@ -91,17 +96,17 @@ Variable ReduceAxis(const char* name, const Variable& x, int axis, bool keep_axi
 
 Tensor SumOverAxis(const Tensor& x, int axis) {
   const AxisCut cut = CutAt(x.shape(), axis);
-  Tensor result = Tensor::Empty(WithExtent(x.shape(), axis, 1));
-  const float* from = x.data<float>();
-  float* to = result.data<float>();
-  if (axis == x.rank() - 1) {
-    kernels::SumRows(cut.before, cut.extent, from, to);
-    return result;
-  }
-  for (int64_t i = 0; i < cut.before; ++i) {
-    kernels::SumColumns(cut.extent, cut.after, from + i * cut.extent * cut.after,
-                        to + i * cut.after);
-  }
+  Tensor result = Tensor::Empty(WithExtent(x.shape(), axis, 1), x.dtype());
+  VisitFloating("sum", x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* from = x.data<T>();
+    T* to = result.data<T>();
+    if (axis == x.rank() - 1) return kernels::SumRows(cut.before, cut.extent, from, to);
+    for (int64_t i = 0; i < cut.before; ++i) {
+      kernels::SumColumns(cut.extent, cut.after, from + i * cut.extent * cut.after,
+                          to + i * cut.after);
+    }
+  });
   return result;
 }
 
@@ -119,8 +124,11 @@ Tensor SumToShape(const Tensor& x, const Shape& target, absl::Span<const int64_t
     const int64_t one_shard[] = {0, cut.extent};
     const absl::Span<const int64_t> cuts =
         batch_cuts.empty() ? absl::MakeConstSpan(one_shard) : batch_cuts;
-    Tensor root = Tensor::Empty(WithExtent(sum.shape(), 0, 1));
-    kernels::SumColumnsShardTree(cut.after, cuts, sum.data<float>(), root.data<float>());
+    Tensor root = Tensor::Empty(WithExtent(sum.shape(), 0, 1), x.dtype());
+    VisitFloating("sum", x.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      kernels::SumColumnsShardTree(cut.after, cuts, sum.data<T>(), root.data<T>());
+    });
     sum = root;
   }
   return sum.Reshape(target);

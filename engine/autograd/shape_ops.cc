@@ -22,14 +22,10 @@ std::vector<int64_t> Strides(const Shape& shape) {
   return strides;
 }
 
-// A new tensor of `shape` whose element at an index is the one of `x` at the
-// sum of index times stride.
-Tensor Gather(const Tensor& x, const Shape& shape, const std::vector<int64_t>& strides) {
-  Tensor result = Tensor::Empty(shape);
-  const int64_t count = result.element_count();
-  if (count == 0) return result;
-  const float* from = x.data<float>();
-  float* to = result.data<float>();
+// to's element at an index is from's at the sum of index times stride.
+template <class T>
+void GatherInto(const T* from, const Shape& shape, const std::vector<int64_t>& strides, T* to) {
+  const int64_t count = shape.element_count();
   const int last = shape.rank() - 1;
   const int64_t run = last < 0 ? 1 : shape.dim(last);
   const int64_t run_stride = last < 0 ? 0 : strides[last];
@@ -44,6 +40,17 @@ Tensor Gather(const Tensor& x, const Shape& shape, const std::vector<int64_t>& s
       index[axis] = 0;
     }
   }
+}
+
+// A new tensor of `shape` whose element at an index is the one of `x` at the
+// sum of index times stride.
+Tensor Gather(const Tensor& x, const Shape& shape, const std::vector<int64_t>& strides) {
+  Tensor result = Tensor::Empty(shape, x.dtype());
+  if (result.element_count() == 0) return result;
+  VisitFloating("shape", x.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    GatherInto(x.data<T>(), shape, strides, result.data<T>());
+  });
   return result;
 }
 

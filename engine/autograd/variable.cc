@@ -10,7 +10,7 @@ Variable::Variable(Tensor value, bool requires_grad)
     : Variable(std::move(value), std::shared_ptr<Node>()) {
   if (!requires_grad) return;
   LOCKSTEP_CHECK(state_->value.dtype() != DType::kInt64, "int64 has no gradients");
-  state_->node = std::make_shared<Node>(state_->value.shape());
+  state_->node = std::make_shared<Node>(state_->value.shape(), state_->value.dtype());
 }
 
 Variable::Variable(Tensor value, std::shared_ptr<Node> node)
@@ -40,18 +40,20 @@ Variable Variable::Detach() const { return Variable(value()); }
 
 void Variable::SetValue(Tensor value) {
   LOCKSTEP_CHECK(is_leaf(), "SetValue of an operation's result");
-  LOCKSTEP_CHECK(value.shape() == shape(),
-                 absl::StrCat("SetValue: got shape ", value.shape().ToString(), ", want ",
-                              shape().ToString()));
+  LOCKSTEP_CHECK(
+      value.shape() == shape() && value.dtype() == dtype(),
+      absl::StrCat("SetValue: got ", DTypeName(value.dtype()), " ", value.shape().ToString(),
+                   ", want ", DTypeName(dtype()), " ", shape().ToString()));
   state_->value = std::move(value);
 }
 
 void Variable::SetGradientBuffer(Tensor buffer) {
   LOCKSTEP_CHECK(requires_grad() && is_leaf(), "a gradient buffer is for leaves with gradients");
   if (buffer.defined()) {
-    LOCKSTEP_CHECK(buffer.shape() == shape() && buffer.dtype() == DType::kFloat32,
-                   absl::StrCat("gradient buffer: got shape ", buffer.shape().ToString(),
-                                ", want float32 ", shape().ToString()));
+    LOCKSTEP_CHECK(buffer.shape() == shape() && buffer.dtype() == dtype(),
+                   absl::StrCat("gradient buffer: got ", DTypeName(buffer.dtype()), " ",
+                                buffer.shape().ToString(), ", want ", DTypeName(dtype()), " ",
+                                shape().ToString()));
   }
   node()->gradient_ = Tensor();
   node()->gradient_buffer_ = std::move(buffer);

@@ -48,6 +48,7 @@ class Variable {
   bool defined() const { return state_ != nullptr; }
   const Tensor& value() const { return state_->value; }
   const Shape& shape() const { return value().shape(); }
+  DType dtype() const { return value().dtype(); }
   int rank() const { return value().rank(); }
   int64_t dim(int axis) const { return value().dim(axis); }
   // Requires: one element.
@@ -78,13 +79,13 @@ class Variable {
 
   // ---- Leaves only.
 
-  // Another value of the same shape (new parameters). Graphs made before keep
+  // Another value of the same shape and dtype (new parameters). Graphs made before keep
   // the one they saw.
   void SetValue(Tensor value);
   // Backward writes the gradient into this memory, a view of a flat buffer
   // say; kernels write there directly where they can. grad() is this tensor
   // once a Backward has filled it. An undefined tensor: no buffer any more.
-  // Requires: requires_grad(), float32, the leaf's shape.
+  // Requires: requires_grad(), the leaf's shape and dtype.
   void SetGradientBuffer(Tensor buffer);
   // Called within Backward, on its thread, as soon as this leaf's gradient is
   // complete, while the rest of the graph is still to come: to send it off.

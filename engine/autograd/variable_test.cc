@@ -198,9 +198,13 @@ TEST(VariableTest, Prints) {
 TEST(VariableDeathTest, MisuseIsExplained) {
   const Variable x(Tensor::Zeros({2}), true);
   EXPECT_DEATH(x.Backward(), "wants one element, got shape \\[2\\]");
-  EXPECT_DEATH(x.Backward(Tensor::Zeros({3})), "got shape \\[3\\], want \\[2\\]");
+  EXPECT_DEATH(x.Backward(Tensor::Zeros({3})), "got float32 \\[3\\], want float32 \\[2\\]");
   EXPECT_DEATH(Variable(1.0f).Backward(), "requires no gradient");
   EXPECT_DEATH(Variable(x).SetGradientBuffer(Tensor::Zeros({3})), "want float32 \\[2\\]");
+  EXPECT_DEATH(x + Variable(Tensor::Zeros({2}, DType::kFloat64)),
+               "add: got float32 and float64, want one dtype");
+  EXPECT_DEATH(x.Backward(Tensor::Zeros({2}, DType::kFloat64)),
+               "got float64 \\[2\\], want float32");
   const Variable y = Sum(x * x);
   y.Backward();
   EXPECT_DEATH(y.Backward(), "second time through sum.*retain_graph");

@@ -21,6 +21,12 @@ void SoftmaxCrossEntropy(int64_t rows, int64_t classes, const float* logits, con
 void SoftmaxCrossEntropyBackward(int64_t rows, int64_t classes, const float* probabilities,
                                  const int64_t* labels, const float* scale, float* dlogits);
 
+// The same on float64, by plain loops.
+void SoftmaxCrossEntropy(int64_t rows, int64_t classes, const double* logits, const int64_t* labels,
+                         double* losses, double* probabilities, int64_t* predictions);
+void SoftmaxCrossEntropyBackward(int64_t rows, int64_t classes, const double* probabilities,
+                                 const int64_t* labels, const double* scale, double* dlogits);
+
 }  // namespace lockstep::kernels
 
 #endif  // LOCKSTEP_ENGINE_KERNELS_CROSS_ENTROPY_H_

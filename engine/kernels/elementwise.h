@@ -55,6 +55,19 @@ void ActivationBackward(ActivationGradient op, int64_t size, const float* dy, co
 // 0.5, else exp(exponent * log(x)). Order: docs/arithmetic.md.
 void Power(int64_t size, const float* x, float exponent, float* out);
 
+// The same on float64, by plain loops.
+void Unary(UnaryOp op, int64_t size, const double* x, double* out);
+void Binary(BinaryOp op, int64_t size, const double* a, const double* b, double* out);
+void BinaryScalarRight(BinaryOp op, int64_t size, const double* a, double s, double* out);
+void BinaryScalarLeft(BinaryOp op, int64_t size, double s, const double* b, double* out);
+void BinaryRow(BinaryOp op, int64_t rows, int64_t columns, const double* a, const double* row,
+               double* out);
+void BinaryColumn(BinaryOp op, int64_t rows, int64_t columns, const double* a, const double* column,
+                  double* out);
+void ActivationBackward(ActivationGradient op, int64_t size, const double* dy, const double* y,
+                        double* out);
+void Power(int64_t size, const double* x, double exponent, double* out);
+
 }  // namespace lockstep::kernels
 
 #endif  // LOCKSTEP_ENGINE_KERNELS_ELEMENTWISE_H_

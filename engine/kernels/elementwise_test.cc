@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/kernels/bit_equality.h"
-#include "engine/kernels/reference_kernels.h"
+#include "engine/kernels/reference/elementwise.h"
 
 namespace lockstep::kernels {
 namespace {

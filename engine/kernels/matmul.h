@@ -19,15 +19,20 @@ enum class Activation { kNone, kRelu };
 
 // An operand as it lies in memory, row-major. `transposed` means that the
 // product uses its transpose: a [rows, columns] matrix stored as [columns, rows].
-struct MatmulOperand {
-  const float* data = nullptr;
+template <class T>
+struct MatmulOperandOf {
+  const T* data = nullptr;
   bool transposed = false;
 };
+using MatmulOperand = MatmulOperandOf<float>;
 
 // C[m,n] = activation(A[m,k] B[k,n] + bias[n]); bias may be null.
 // Requires: C overlaps no operand. k = 0 gives +0 (before the bias).
 void Matmul(int64_t m, int64_t n, int64_t k, MatmulOperand a, MatmulOperand b, const float* bias,
             Activation activation, float* c);
+// By plain loops, as all of float64.
+void Matmul(int64_t m, int64_t n, int64_t k, MatmulOperandOf<double> a, MatmulOperandOf<double> b,
+            const double* bias, Activation activation, double* c);
 
 // C[m,n] = the shard tree (engine/shard_tree.h) over the products of runs of
 // k: A[cuts[i]..cuts[i+1], m]^T B[cuts[i]..cuts[i+1], n]. A weight's gradient,
@@ -38,6 +43,8 @@ void Matmul(int64_t m, int64_t n, int64_t k, MatmulOperand a, MatmulOperand b, c
 // finished shard after shard and folded in cache, so C is written once.
 void MatmulShardTree(int64_t m, int64_t n, absl::Span<const int64_t> cuts, const float* a,
                      const float* b, float* c);
+void MatmulShardTree(int64_t m, int64_t n, absl::Span<const int64_t> cuts, const double* a,
+                     const double* b, double* c);
 
 }  // namespace lockstep::kernels
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/kernels/bit_equality.h"
-#include "engine/kernels/reference_kernels.h"
+#include "engine/kernels/reference/matmul.h"
 
 namespace lockstep::kernels {
 namespace {

@@ -47,6 +47,7 @@ void AdamUpdate(const AdamStep& step, absl::Span<const float> gradient_sum,
 
 // sum[i] = sum[i] + other[i]: one addition of the shard tree.
 void AddInPlace(absl::Span<float> sum, absl::Span<const float> other);
+void AddInPlace(absl::Span<double> sum, absl::Span<const double> other);
 
 }  // namespace lockstep::kernels
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/kernels/bit_equality.h"
-#include "engine/kernels/reference_kernels.h"
+#include "engine/kernels/reference/optimizer_update.h"
 
 namespace lockstep::kernels {
 namespace {

@@ -23,6 +23,12 @@ void SumColumns(int64_t rows, int64_t columns, const float* x, float* out);
 void SumColumnsShardTree(int64_t columns, absl::Span<const int64_t> cuts, const float* x,
                          float* out);
 
+// The same on float64, by plain loops.
+void SumRows(int64_t rows, int64_t columns, const double* x, double* out);
+void SumColumns(int64_t rows, int64_t columns, const double* x, double* out);
+void SumColumnsShardTree(int64_t columns, absl::Span<const int64_t> cuts, const double* x,
+                         double* out);
+
 }  // namespace lockstep::kernels
 
 #endif  // LOCKSTEP_ENGINE_KERNELS_REDUCE_H_

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/kernels/bit_equality.h"
-#include "engine/kernels/reference_kernels.h"
+#include "engine/kernels/reference/reduce.h"
 
 namespace lockstep::kernels {
 namespace {
