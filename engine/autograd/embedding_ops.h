@@ -1,0 +1,24 @@
+// Rows of a table looked up by index, with gradients.
+#ifndef LOCKSTEP_ENGINE_AUTOGRAD_EMBEDDING_OPS_H_
+#define LOCKSTEP_ENGINE_AUTOGRAD_EMBEDDING_OPS_H_
+
+#include <cstdint>
+
+#include "engine/autograd/variable.h"
+
+namespace lockstep::autograd {
+
+// No entry is left out of the gradient.
+inline constexpr int64_t kNoPadding = -1;
+
+// table[indices]. Shapes: indices [...] int64, table [entries, width], result
+// [..., width]. The entry `padding_index` gets gradient +0 whoever looks it up.
+// Aborts where an index is not in [0, entries), naming it.
+// Order: kernels::Embedding. Shard cuts: the table's gradient follows the tree
+// over the first axis of `indices`.
+Variable Embedding(const Tensor& indices, const Variable& table,
+                   int64_t padding_index = kNoPadding);
+
+}  // namespace lockstep::autograd
+
+#endif  // LOCKSTEP_ENGINE_AUTOGRAD_EMBEDDING_OPS_H_

@@ -1,0 +1,254 @@
+#include "engine/kernels/layer_norm.h"
+
+#include "engine/kernels/highway_targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "engine/kernels/layer_norm.cc"
+#include "hwy/foreach_target.h"
+// After foreach_target.h, which sets what they are compiled for.
+#include "engine/kernels/row_terms-inl.h"
+#include "engine/kernels/vectors-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lockstep::kernels {
+namespace HWY_NAMESPACE {
+
+// One row, which the first cache keeps between the passes.
+// kCentred: layer norm; else RMS norm, whose mean is 0.
+template <bool kCentred, bool kWeight, bool kBias>
+HWY_INLINE void NormalizeRow(int64_t columns, float epsilon, const float* x, const float* weight,
+                             const float* bias, float* y, float* mean, float* rstd) {
+  const float count = static_cast<float>(columns);
+  float center = 0.0f;
+  if (kCentred) {
+    center =
+        SumTerms(columns, [&](auto at, auto sum) HWY_ATTR { return hn::Add(sum, at.Load(x)); }) /
+        count;
+    *mean = center;
+  }
+  const float squares = SumTerms(columns, [&](auto at, auto sum) HWY_ATTR {
+    const auto v = kCentred ? hn::Sub(at.Load(x), hn::Set(at.d, center)) : at.Load(x);
+    return Fma(v, v, sum);
+  });
+  const float scale = 1.0f / std::sqrt(squares / count + epsilon);
+  *rstd = scale;
+  ForRow(columns, [&](auto at) HWY_ATTR {
+    const auto v = kCentred ? hn::Sub(at.Load(x), hn::Set(at.d, center)) : at.Load(x);
+    const auto h = hn::Mul(v, hn::Set(at.d, scale));
+    if constexpr (kWeight && kBias) {
+      at.Store(Fma(h, at.Load(weight), at.Load(bias)), y);
+    } else if constexpr (kWeight) {
+      at.Store(hn::Mul(h, at.Load(weight)), y);
+    } else if constexpr (kBias) {
+      at.Store(hn::Add(h, at.Load(bias)), y);
+    } else {
+      at.Store(h, y);
+    }
+  });
+}
+
+template <bool kCentred, bool kWeight, bool kBias>
+void NormalizeRows(int64_t begin, int64_t end, int64_t columns, float epsilon, const float* x,
+                   const float* weight, const float* bias, float* y, float* mean, float* rstd) {
+  for (int64_t r = begin; r < end; ++r) {
+    NormalizeRow<kCentred, kWeight, kBias>(columns, epsilon, x + r * columns, weight, bias,
+                                           y + r * columns, kCentred ? mean + r : nullptr,
+                                           rstd + r);
+  }
+}
+
+void LayerNormRun(int64_t begin, int64_t end, int64_t columns, float epsilon, const float* x,
+                  const float* weight, const float* bias, float* y, float* mean, float* rstd) {
+  const auto run =
+      weight != nullptr
+          ? (bias != nullptr ? NormalizeRows<true, true, true> : NormalizeRows<true, true, false>)
+          : (bias != nullptr ? NormalizeRows<true, false, true>
+                             : NormalizeRows<true, false, false>);
+  run(begin, end, columns, epsilon, x, weight, bias, y, mean, rstd);
+}
+
+void RmsNormRun(int64_t begin, int64_t end, int64_t columns, float epsilon, const float* x,
+                const float* weight, float* y, float* rstd) {
+  const auto run =
+      weight != nullptr ? NormalizeRows<false, true, false> : NormalizeRows<false, false, false>;
+  run(begin, end, columns, epsilon, x, weight, nullptr, y, nullptr, rstd);
+}
+
+template <bool kCentred, bool kWeight>
+HWY_INLINE void BackwardRow(int64_t columns, const float* x, float mean, float rstd,
+                            const float* weight, const float* dy, float* dx) {
+  const float count = static_cast<float>(columns);
+  const auto normalized = [&](auto at) HWY_ATTR {
+    const auto v = kCentred ? hn::Sub(at.Load(x), hn::Set(at.d, mean)) : at.Load(x);
+    return hn::Mul(v, hn::Set(at.d, rstd));
+  };
+  const auto scaled = [&](auto at) HWY_ATTR {
+    if constexpr (kWeight) return hn::Mul(at.Load(dy), at.Load(weight));
+    return at.Load(dy);
+  };
+  const float a = kCentred ? SumTerms(columns, [&](auto at, auto sum)
+                                                   HWY_ATTR { return hn::Add(sum, scaled(at)); }) /
+                                 count
+                           : 0.0f;
+  const float b = SumTerms(columns, [&](auto at, auto sum)
+                                        HWY_ATTR { return Fma(scaled(at), normalized(at), sum); }) /
+                  count;
+  ForRow(columns, [&](auto at) HWY_ATTR {
+    const auto g = scaled(at);
+    const auto centred = kCentred ? hn::Sub(g, hn::Set(at.d, a)) : g;
+    const auto rest = Fma(hn::Neg(normalized(at)), hn::Set(at.d, b), centred);
+    at.Store(hn::Mul(hn::Set(at.d, rstd), rest), dx);
+  });
+}
+
+template <bool kCentred, bool kWeight>
+void BackwardRows(int64_t begin, int64_t end, int64_t columns, const float* x, const float* mean,
+                  const float* rstd, const float* weight, const float* dy, float* dx) {
+  for (int64_t r = begin; r < end; ++r) {
+    BackwardRow<kCentred, kWeight>(columns, x + r * columns, kCentred ? mean[r] : 0.0f, rstd[r],
+                                   weight, dy + r * columns, dx + r * columns);
+  }
+}
+
+void LayerNormBackwardRun(int64_t begin, int64_t end, int64_t columns, const float* x,
+                          const float* mean, const float* rstd, const float* weight,
+                          const float* dy, float* dx) {
+  const auto run =
+      mean != nullptr
+          ? (weight != nullptr ? BackwardRows<true, true> : BackwardRows<true, false>)
+          : (weight != nullptr ? BackwardRows<false, true> : BackwardRows<false, false>);
+  run(begin, end, columns, x, mean, rstd, weight, dy, dx);
+}
+
+// One shard's chains for kVectors vectors of columns, kept in registers.
+// sums [2, width]: the weight's, then the bias's.
+template <bool kCentred>
+HWY_INLINE void ParameterLeaf(int64_t begin, int64_t end, int64_t columns, int64_t width,
+                              const float* x, const float* mean, const float* rstd, const float* dy,
+                              float* sums) {
+  const FloatTag d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto normalized = [&](FloatVector v, int64_t r) HWY_ATTR {
+    if constexpr (kCentred) v = hn::Sub(v, hn::Set(d, mean[r]));
+    return hn::Mul(v, hn::Set(d, rstd[r]));
+  };
+  int64_t c = 0;
+  for (; c + 2 * lanes <= width; c += 2 * lanes) {
+    auto w0 = hn::Zero(d), w1 = w0, b0 = w0, b1 = w0;
+    for (int64_t r = begin; r < end; ++r) {
+      const float* from = x + r * columns + c;
+      const auto g0 = hn::LoadU(d, dy + r * columns + c);
+      const auto g1 = hn::LoadU(d, dy + r * columns + c + lanes);
+      w0 = Fma(g0, normalized(hn::LoadU(d, from), r), w0);
+      w1 = Fma(g1, normalized(hn::LoadU(d, from + lanes), r), w1);
+      b0 = hn::Add(b0, g0);
+      b1 = hn::Add(b1, g1);
+    }
+    hn::StoreU(w0, d, sums + c);
+    hn::StoreU(w1, d, sums + c + lanes);
+    hn::StoreU(b0, d, sums + width + c);
+    hn::StoreU(b1, d, sums + width + c + lanes);
+  }
+  for (; c < width; c += lanes) {
+    const int64_t left = width - c;
+    const auto load = [&](const float* from) HWY_ATTR {
+      return left < lanes ? LoadPartial(d, from, left) : hn::LoadU(d, from);
+    };
+    auto w = hn::Zero(d), b = w;
+    for (int64_t r = begin; r < end; ++r) {
+      const auto g = load(dy + r * columns + c);
+      w = Fma(g, normalized(load(x + r * columns + c), r), w);
+      b = hn::Add(b, g);
+    }
+    if (left < lanes) {
+      StorePartial(w, d, sums + c, left);
+      StorePartial(b, d, sums + width + c, left);
+    } else {
+      hn::StoreU(w, d, sums + c);
+      hn::StoreU(b, d, sums + width + c);
+    }
+  }
+}
+
+// One piece of the columns. Leaves of 2 * width sums are pushed on `stack` and
+// folded as the tree says; the bottom ends up as the result.
+void ParameterGradientsRun(int64_t columns, int64_t width, int shards, const int64_t* cuts,
+                           const int* folds, const float* x, const float* mean, const float* rstd,
+                           const float* dy, float* stack) {
+  float* top = stack;
+  for (int shard = 0; shard < shards; ++shard, top += 2 * width) {
+    const auto leaf = mean != nullptr ? ParameterLeaf<true> : ParameterLeaf<false>;
+    leaf(cuts[shard], cuts[shard + 1], columns, width, x, mean, rstd, dy, top);
+    for (int fold = 0; fold < folds[shard]; ++fold) {
+      top -= 2 * width;
+      Map(2 * width, top, top + 2 * width, top,
+          [](FloatVector left, FloatVector right) HWY_ATTR { return hn::Add(left, right); });
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lockstep::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "engine/check.h"
+#include "engine/kernels/aligned_buffer.h"
+#include "engine/kernels/parallel.h"
+#include "engine/kernels/shard_folds.h"
+
+namespace lockstep::kernels {
+HWY_EXPORT(LayerNormRun);
+HWY_EXPORT(RmsNormRun);
+HWY_EXPORT(LayerNormBackwardRun);
+HWY_EXPORT(ParameterGradientsRun);
+
+void LayerNorm(int64_t rows, int64_t columns, float epsilon, const float* x, const float* weight,
+               const float* bias, float* y, float* mean, float* rstd) {
+  ParallelRows(rows, columns, [=](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(LayerNormRun)
+    (begin, end, columns, epsilon, x, weight, bias, y, mean, rstd);
+  });
+}
+
+void RmsNorm(int64_t rows, int64_t columns, float epsilon, const float* x, const float* weight,
+             float* y, float* rstd) {
+  ParallelRows(rows, columns, [=](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(RmsNormRun)(begin, end, columns, epsilon, x, weight, y, rstd);
+  });
+}
+
+void LayerNormBackward(int64_t rows, int64_t columns, const float* x, const float* mean,
+                       const float* rstd, const float* weight, const float* dy, float* dx) {
+  ParallelRows(rows, columns, [=](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(LayerNormBackwardRun)
+    (begin, end, columns, x, mean, rstd, weight, dy, dx);
+  });
+}
+
+void LayerNormParameterGradients(int64_t columns, absl::Span<const int64_t> cuts, const float* x,
+                                 const float* mean, const float* rstd, const float* dy,
+                                 float* dweight, float* dbias) {
+  LOCKSTEP_CHECK(cuts.size() >= 2, "a shard tree needs at least one shard");
+  const int shards = static_cast<int>(cuts.size()) - 1;
+  const ShardFoldCounts folds = ShardFolds(shards);
+  const int64_t columns_per_thread =
+      std::max<int64_t>(16, kElementsPerThread / std::max<int64_t>(1, cuts.back()));
+  ParallelRuns(columns, columns_per_thread, 16, [&](int64_t begin, int64_t end) {
+    // Pieces whose stack stays in the first cache.
+    constexpr int64_t kPiece = 128;
+    static thread_local AlignedBuffer buffer;
+    float* stack = buffer.Reserve(2 * kPiece * ShardStackDepth(shards));
+    for (int64_t c = begin; c < end; c += kPiece) {
+      const int64_t width = std::min(kPiece, end - c);
+      HWY_DYNAMIC_DISPATCH(ParameterGradientsRun)
+      (columns, width, shards, cuts.data(), folds.data(), x + c, mean, rstd, dy + c, stack);
+      if (dweight != nullptr) std::copy_n(stack, width, dweight + c);
+      if (dbias != nullptr) std::copy_n(stack + width, width, dbias + c);
+    }
+  });
+}
+
+}  // namespace lockstep::kernels
+#endif  // HWY_ONCE
