@@ -40,15 +40,14 @@ void BM_Attention(benchmark::State& state) {
   for (auto _ : state) {
     Attention(e, {}, qkv.data(), out.data(), statistics.data());
     if (gradient) {
-      AttentionBackward(e, {}, qkv.data(), out.data(), statistics.data(), dout.data(),
-                        dqkv.data());
+      AttentionBackward(e, {}, qkv.data(), out.data(), statistics.data(), dout.data(), dqkv.data());
     }
     benchmark::ClobberMemory();
   }
   const double product = 2.0 * static_cast<double>(size * e.positions) / (e.causal ? 2 : 1);
-  state.counters["flops"] =
-      benchmark::Counter(product * (gradient ? 7 : 2), benchmark::Counter::kIsIterationInvariantRate,
-                         benchmark::Counter::kIs1000);
+  state.counters["flops"] = benchmark::Counter(product * (gradient ? 7 : 2),
+                                               benchmark::Counter::kIsIterationInvariantRate,
+                                               benchmark::Counter::kIs1000);
 }
 
 BENCHMARK(BM_Attention)

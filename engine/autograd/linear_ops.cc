@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/autograd/batched_matmul_ops.h"
 #include "engine/autograd/node.h"
 #include "engine/autograd/shard_cuts.h"
 #include "engine/check.h"
@@ -87,6 +88,7 @@ void LinearBackward(const LinearSaved& saved, const Tensor& upstream, InputGradi
 }  // namespace
 
 Variable Matmul(const Variable& a, const Variable& b) {
+  if (a.rank() > 2 || b.rank() > 2) return BatchMatmul(a, b);
   LOCKSTEP_CHECK(a.rank() == 2 && b.rank() == 2 && a.dim(1) == b.dim(0),
                  absl::StrCat("matmul: shapes ", a.shape().ToString(), " and ",
                               b.shape().ToString(), " do not fit, want [m, k] and [k, n]"));

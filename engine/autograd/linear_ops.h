@@ -7,9 +7,10 @@
 
 namespace lockstep::autograd {
 
-// Shapes: a [m, k], b [k, n], result [m, n]. Aborts, naming both shapes, where
-// they do not fit. Order: kernels::Matmul, also for the gradients.
-// Shard cuts: not kept apart (either operand might hold examples).
+// Shapes: a [m, k], b [k, n], result [m, n]; with more axes, BatchMatmul
+// (batched_matmul_ops.h). Aborts, naming both shapes, where they do not fit.
+// Order: kernels::Matmul, also for the gradients.
+// Shard cuts: of two matrices not kept apart (either might hold examples).
 Variable Matmul(const Variable& a, const Variable& b);
 
 // activation(x W^T + b), as torch.nn.functional.linear.

@@ -69,9 +69,9 @@ float* Scratch(int64_t floats) {
 template <class Float>
 HeadRows<Float> PartOf(const AttentionExtents& e, Float* qkv, int64_t index, int part) {
   const int64_t width = e.heads * e.head_dim;
-  return {qkv + index / e.heads * e.positions * 3 * width + part * width +
-              index % e.heads * e.head_dim,
-          3 * width};
+  return {
+      qkv + index / e.heads * e.positions * 3 * width + part * width + index % e.heads * e.head_dim,
+      3 * width};
 }
 
 // Head `index` of [examples, positions, heads, head_dim].
@@ -101,8 +101,7 @@ void Attention(const AttentionExtents& e, RotaryTable rotary, const float* qkv, 
   const int threads = ThreadsOf(e);
   const int64_t heads = e.examples * e.heads;
   if (heads == 0 || e.positions == 0) return;
-  const int64_t most_runs =
-      std::max<int64_t>(1, e.positions / (kBlocksPerRun * layout.block_rows));
+  const int64_t most_runs = std::max<int64_t>(1, e.positions / (kBlocksPerRun * layout.block_rows));
   const int64_t runs =
       threads == 1 ? 1 : std::min(most_runs, DivideUp(threads * kPiecesPerThread, heads));
   ForEachPiece(heads * runs, threads, [&](int64_t piece) {

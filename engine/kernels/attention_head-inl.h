@@ -70,7 +70,7 @@ struct ForwardScratch {
 };
 
 struct BackwardScratch {
-  float *key_panels, *value_panels, *keys, *dk, *dv;                      // all columns
+  float *key_panels, *value_panels, *keys, *dk, *dv;                    // all columns
   float *queries, *dout, *dq, *probabilities, *score_gradients, *rows;  // a block
 
   BackwardScratch(const AttentionExtents& e, int64_t columns, ScratchPieces& pieces) {
@@ -192,8 +192,8 @@ HWY_INLINE void ComputeScores(const AttentionExtents& e, const float* a, int64_t
 // The same for a block of rows, tile by tile no further than each tile's last
 // row sees: row r sees columns [0, first_seen + r).
 HWY_INLINE void ComputeBlockScores(const AttentionExtents& e, const float* a, int64_t rows,
-                                    const float* panels, int64_t columns, int64_t first_seen,
-                                    float* out, int64_t out_stride) {
+                                   const float* panels, int64_t columns, int64_t first_seen,
+                                   float* out, int64_t out_stride) {
   for (int64_t r = 0; r < rows; r += kStridedRows) {
     const int64_t count = HWY_MIN(kStridedRows, rows - r);
     const int64_t seen = HWY_MIN(columns, first_seen + r + count - 1);
@@ -244,7 +244,7 @@ void ComputeAttentionHead(const AttentionHead& head) {
     const int64_t rows = HWY_MIN(kAttentionBlockRows, head.row_end - begin);
     LoadHeadRows(e, head.rotary, head.q, begin, rows, scratch.queries);
     ComputeBlockScores(e, scratch.queries, rows, scratch.key_panels, columns,
-                        e.causal ? begin + 1 : columns, scratch.scores, stride);
+                       e.causal ? begin + 1 : columns, scratch.scores, stride);
     for (int64_t r = 0; r < rows; ++r) {
       SoftmaxRow(scratch.scores + r * stride, e.causal ? begin + r + 1 : columns, scale,
                  head.statistics + (begin + r) * 2);
@@ -286,8 +286,7 @@ HWY_INLINE void SoftmaxGradientRow(int64_t seen, float scale, const float* stati
 
 // The row sum of a[c] * b[c]; `products` is scratch.
 HWY_INLINE float RowDot(int64_t size, const float* a, const float* b, float* products) {
-  Map(size, a, b, products,
-      [](FloatVector x, FloatVector y) HWY_ATTR { return hn::Mul(x, y); });
+  Map(size, a, b, products, [](FloatVector x, FloatVector y) HWY_ATTR { return hn::Mul(x, y); });
   return SumRow(size, products);
 }
 
@@ -340,22 +339,22 @@ void ComputeAttentionHeadGradient(const AttentionHeadGradient& head) {
     LoadHeadRows(e, head.rotary, head.q, begin, rows, scratch.queries);
     LoadHeadRows(e, RotaryTable(), head.dout, begin, rows, scratch.dout);
     ComputeBlockScores(e, scratch.queries, rows, scratch.key_panels, columns, first_seen,
-                        scratch.probabilities, stride);
+                       scratch.probabilities, stride);
     ComputeBlockScores(e, scratch.dout, rows, scratch.value_panels, columns, first_seen,
-                        scratch.score_gradients, stride);
+                       scratch.score_gradients, stride);
     for (int64_t r = 0; r < rows; ++r) {
       const float dot =
           RowDot(e.head_dim, head.dout.at(begin + r), head.out.at(begin + r), scratch.rows);
       SoftmaxGradientRow(HWY_MIN(columns, e.causal ? first_seen + r : columns), scale,
-                         head.statistics + (begin + r) * 2, dot,
-                         scratch.probabilities + r * stride, scratch.score_gradients + r * stride);
+                         head.statistics + (begin + r) * 2, dot, scratch.probabilities + r * stride,
+                         scratch.score_gradients + r * stride);
     }
     if (head.dk.data != nullptr) {
       const bool first = begin == head.row_begin;
       AddColumnGradients(head, begin, rows, first, scratch.probabilities, stride, scratch.dout,
                          scratch.dv);
-      AddColumnGradients(head, begin, rows, first, scratch.score_gradients, stride,
-                         scratch.queries, scratch.dk);
+      AddColumnGradients(head, begin, rows, first, scratch.score_gradients, stride, scratch.queries,
+                         scratch.dk);
     }
     if (head.dq.data == nullptr) continue;
     StridedTileTask task;

@@ -33,8 +33,8 @@ void ExpectEqual(const AttentionExtents& e, bool rotary, bool wild = false) {
   std::vector<float> out(x.dout.size()), dqkv(x.qkv.size());
   std::vector<float> statistics(e.examples * e.heads * e.positions * 2);
   reference::Attention(e, table, x.qkv.data(), out.data(), statistics.data());
-  reference::AttentionBackward(e, table, x.qkv.data(), out.data(), statistics.data(),
-                               x.dout.data(), dqkv.data());
+  reference::AttentionBackward(e, table, x.qkv.data(), out.data(), statistics.data(), x.dout.data(),
+                               dqkv.data());
   OnEverySetAndThreadCount([&] {
     std::vector<float> got(out.size(), -77.0f), dgot(dqkv.size(), -77.0f);
     std::vector<float> own(statistics.size(), -77.0f);

@@ -62,17 +62,17 @@ struct StridedTileTask {
   HWY_MAYBE_UNUSED auto c##row##0 = zero; \
   HWY_MAYBE_UNUSED auto c##row##1 = zero; \
   HWY_MAYBE_UNUSED auto c##row##2 = zero;
-#define LOCKSTEP_START_ONE(row, vector)                                                    \
-  c##row##vector =                                                                         \
-      (kVectors == vector + 1 && partial)                                                  \
+#define LOCKSTEP_START_ONE(row, vector)                                                        \
+  c##row##vector =                                                                             \
+      (kVectors == vector + 1 && partial)                                                      \
           ? LoadPartial(d, task.out + row * task.out_stride + vector * lanes, task.last_lanes) \
           : hn::LoadU(d, task.out + row * task.out_stride + vector * lanes);
 #define LOCKSTEP_START(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_START_ONE, row)
 #define LOCKSTEP_STEP_ONE(row, vector) c##row##vector = Fma(a_row, b##vector, c##row##vector);
-#define LOCKSTEP_STEP(row)                                 \
-  if constexpr (kRows > row) {                             \
-    const auto a_row = hn::Set(d, a[row * a_row_stride]);  \
-    LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_STEP_ONE, row)       \
+#define LOCKSTEP_STEP(row)                                \
+  if constexpr (kRows > row) {                            \
+    const auto a_row = hn::Set(d, a[row * a_row_stride]); \
+    LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_STEP_ONE, row)      \
   }
 #define LOCKSTEP_STEP_BEGUN(row) \
   if (row <= step) {             \
@@ -82,17 +82,17 @@ struct StridedTileTask {
   if (row >= step) {            \
     LOCKSTEP_STEP(row)          \
   }
-#define LOCKSTEP_STORE_ONE(row, vector)                                        \
-  if (kVectors == vector + 1 && partial) {                                     \
+#define LOCKSTEP_STORE_ONE(row, vector)                                                \
+  if (kVectors == vector + 1 && partial) {                                             \
     StorePartial(c##row##vector, d, task.out + row * task.out_stride + vector * lanes, \
-                 task.last_lanes);                                             \
-  } else {                                                                     \
-    hn::StoreU(c##row##vector, d, task.out + row * task.out_stride + vector * lanes); \
+                 task.last_lanes);                                                     \
+  } else {                                                                             \
+    hn::StoreU(c##row##vector, d, task.out + row * task.out_stride + vector * lanes);  \
   }
 #define LOCKSTEP_STORE(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_STORE_ONE, row)
-#define LOCKSTEP_LOAD_B                                             \
-  b0 = hn::LoadU(d, b);                                             \
-  if constexpr (kVectors > 1) b1 = hn::LoadU(d, b + lanes);         \
+#define LOCKSTEP_LOAD_B                                     \
+  b0 = hn::LoadU(d, b);                                     \
+  if constexpr (kVectors > 1) b1 = hn::LoadU(d, b + lanes); \
   if constexpr (kVectors > 2) b2 = hn::LoadU(d, b + 2 * lanes);
 
 // Long because the accumulators have to stay in registers from start to store.

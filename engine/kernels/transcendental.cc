@@ -107,6 +107,43 @@ double PowerOfWhole(double base, uint64_t exponent) {
   return product;
 }
 
+double PowerOfPositive(double base, double exponent) {
+  // log(base) = e log(2) + 2 artanh(s), s = (m - 1) / (m + 1), base = m 2^e with
+  // sqrt(1/2) <= m < sqrt(2): 1 + s^2 / 3 + s^4 / 5 + ...
+  static constexpr double kArtanh[] = {1.0 / 21, 1.0 / 19, 1.0 / 17, 1.0 / 15, 1.0 / 13, 1.0 / 11,
+                                       1.0 / 9,  1.0 / 7,  1.0 / 5,  1.0 / 3,  1.0};
+  // Taylor's coefficients, 1 / k!.
+  static constexpr double kExpSeries[] = {1.0 / 87178291200,
+                                          1.0 / 6227020800,
+                                          1.0 / 479001600,
+                                          1.0 / 39916800,
+                                          1.0 / 3628800,
+                                          1.0 / 362880,
+                                          1.0 / 40320,
+                                          1.0 / 5040,
+                                          1.0 / 720,
+                                          1.0 / 120,
+                                          1.0 / 24,
+                                          1.0 / 6,
+                                          1.0 / 2,
+                                          1.0,
+                                          1.0};
+  static constexpr double kLn2 = 0.6931471805599453;
+  static constexpr double kSqrtHalf = 0.7071067811865476;
+  int e = 0;
+  double m = std::frexp(base, &e);  // in [1/2, 1); exact, as ldexp below
+  if (m < kSqrtHalf) {
+    m *= 2.0;
+    --e;
+  }
+  const double s = (m - 1.0) / (m + 1.0);
+  const double log = std::fma(static_cast<double>(e), kLn2, 2.0 * s * Polynomial(kArtanh, s * s));
+  const double x = exponent * log;
+  const double n = std::floor(x / kLn2 + 0.5);
+  const double r = std::fma(n, -kLn2, x);
+  return std::ldexp(Polynomial(kExpSeries, r), static_cast<int>(n));
+}
+
 double CosPi(double x) {
   // Taylor's coefficients, (-1)^k pi^(2k) / (2k)! and (-1)^k pi^(2k+1) / (2k+1)!:
   // up to a quarter turn the next term is below a tenth of an ulp.

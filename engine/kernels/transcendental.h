@@ -18,6 +18,10 @@ float Sigmoid(float x);
 
 // float64. base^exponent by binary powers, from the exponent's lowest bit up.
 double PowerOfWhole(double base, uint64_t exponent);
+// float64, relative error below 1e-14 where the result is normal: base^exponent
+// for a positive, normal base: exp(exponent * log(base)) with polynomials of
+// its own (docs/arithmetic.md).
+double PowerOfPositive(double base, double exponent);
 // float64, at most 2 ulp: cos(pi * x) for 0 <= x <= 1.
 double CosPi(double x);
 

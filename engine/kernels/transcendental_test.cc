@@ -116,5 +116,16 @@ TEST(TranscendentalTest, CosPiIsWithinTwoUlp) {
   EXPECT_EQ(CosPi(1.0), -1.0);
 }
 
+TEST(TranscendentalTest, PowersOfPositiveNumbers) {
+  for (double base : {1.0, 2.0, 0.3, 10000.0, 500000.0, 1e-9}) {
+    for (double exponent : {0.0, 1.0, -1.0, -0.0625, 0.999, -7.5, 3.25}) {
+      const double want = std::pow(base, exponent);
+      EXPECT_NEAR(PowerOfPositive(base, exponent) / want, 1, 2e-14) << base << "^" << exponent;
+    }
+  }
+  EXPECT_EQ(PowerOfPositive(7, 0), 1.0);
+  EXPECT_EQ(PowerOfPositive(1, -3.7), 1.0);
+}
+
 }  // namespace
 }  // namespace lockstep::kernels
