@@ -1,0 +1,185 @@
+#include "engine/kernels/softmax.h"
+
+#include "engine/kernels/highway_targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "engine/kernels/softmax.cc"
+#include "hwy/foreach_target.h"
+// After foreach_target.h, which sets what they are compiled for.
+#include "engine/kernels/row_terms-inl.h"
+#include "engine/kernels/transcendental-inl.h"
+#include "engine/kernels/transcendental.h"
+#include "engine/kernels/vectors-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lockstep::kernels {
+namespace HWY_NAMESPACE {
+
+// The greatest x * scale. Any order gives the same value: which of +0 and -0 it
+// is no later step can tell, and what becomes of NaN neither, since the sum of
+// exponentials is NaN whatever is subtracted. Four vectors hide the latency.
+HWY_INLINE float Greatest(int64_t size, float scale, const float* x) {
+  const FloatTag d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto factor = hn::Set(d, scale);
+  float greatest = x[0] * scale;
+  int64_t i = 0;
+  if (size >= lanes) {
+    auto m0 = hn::Set(d, greatest);
+    auto m1 = m0, m2 = m0, m3 = m0;
+    for (; i + 4 * lanes <= size; i += 4 * lanes) {
+      m0 = hn::Max(m0, hn::Mul(hn::LoadU(d, x + i), factor));
+      m1 = hn::Max(m1, hn::Mul(hn::LoadU(d, x + i + lanes), factor));
+      m2 = hn::Max(m2, hn::Mul(hn::LoadU(d, x + i + 2 * lanes), factor));
+      m3 = hn::Max(m3, hn::Mul(hn::LoadU(d, x + i + 3 * lanes), factor));
+    }
+    for (; i + lanes <= size; i += lanes) {
+      m0 = hn::Max(m0, hn::Mul(hn::LoadU(d, x + i), factor));
+    }
+    m0 = hn::Max(hn::Max(m0, m1), hn::Max(m2, m3));
+    greatest = hn::GetLane(hn::MaxOfLanes(d, m0));
+  }
+  for (; i < size; ++i) greatest = x[i] * scale > greatest ? x[i] * scale : greatest;
+  return greatest;
+}
+
+// e = exp(x * scale - greatest) where e is not null; returns their sum.
+template <bool kStore>
+HWY_INLINE float Exponentials(int64_t size, float scale, float greatest, const float* x, float* e) {
+  return SumTerms(size, [&](auto at, auto sum) HWY_ATTR {
+    const auto z = hn::Mul(at.Load(x), hn::Set(at.d, scale));
+    const auto v = ExpOf(at.d, hn::Sub(z, hn::Set(at.d, greatest)));
+    if constexpr (kStore) at.Store(v, e);
+    return hn::Add(sum, v);
+  });
+}
+
+void SoftmaxRun(int64_t rows, int64_t columns, float scale, const float* x, float* y) {
+  for (int64_t r = 0; r < rows; ++r, x += columns, y += columns) {
+    const float greatest = Greatest(columns, scale, x);
+    const float inverse = 1.0f / Exponentials<true>(columns, scale, greatest, x, y);
+    ForRow(columns,
+           [&](auto at) HWY_ATTR { at.Store(hn::Mul(at.Load(y), hn::Set(at.d, inverse)), y); });
+  }
+}
+
+void SoftmaxBackwardRun(int64_t rows, int64_t columns, float scale, const float* y, const float* dy,
+                        float* dx) {
+  for (int64_t r = 0; r < rows; ++r, y += columns, dy += columns, dx += columns) {
+    const float a = SumTerms(
+        columns, [&](auto at, auto sum) HWY_ATTR { return Fma(at.Load(dy), at.Load(y), sum); });
+    ForRow(columns, [&](auto at) HWY_ATTR {
+      const auto v = hn::Mul(at.Load(y), hn::Sub(at.Load(dy), hn::Set(at.d, a)));
+      at.Store(hn::Mul(v, hn::Set(at.d, scale)), dx);
+    });
+  }
+}
+
+void LogSoftmaxRun(int64_t rows, int64_t columns, const float* x, float* y) {
+  for (int64_t r = 0; r < rows; ++r, x += columns, y += columns) {
+    const float greatest = Greatest(columns, 1.0f, x);
+    const float l = Log(Exponentials<false>(columns, 1.0f, greatest, x, nullptr));
+    ForRow(columns, [&](auto at) HWY_ATTR {
+      const auto v = hn::Sub(at.Load(x), hn::Set(at.d, greatest));
+      at.Store(hn::Sub(v, hn::Set(at.d, l)), y);
+    });
+  }
+}
+
+void LogSoftmaxBackwardRun(int64_t rows, int64_t columns, const float* y, const float* dy,
+                           float* dx) {
+  for (int64_t r = 0; r < rows; ++r, y += columns, dy += columns, dx += columns) {
+    const float a =
+        SumTerms(columns, [&](auto at, auto sum) HWY_ATTR { return hn::Add(sum, at.Load(dy)); });
+    ForRow(columns, [&](auto at) HWY_ATTR {
+      const auto p = hn::Neg(ExpOf(at.d, at.Load(y)));
+      at.Store(Fma(p, hn::Set(at.d, a), at.Load(dy)), dx);
+    });
+  }
+}
+
+void LogSumExpRun(int64_t rows, int64_t columns, const float* x, float* y) {
+  for (int64_t r = 0; r < rows; ++r, x += columns) {
+    float greatest = Greatest(columns, 1.0f, x);
+    if (std::isinf(greatest)) greatest = 0.0f;
+    y[r] = greatest + Log(Exponentials<false>(columns, 1.0f, greatest, x, nullptr));
+  }
+}
+
+void LogSumExpBackwardRun(int64_t rows, int64_t columns, const float* x, const float* y,
+                          const float* dy, float* dx) {
+  for (int64_t r = 0; r < rows; ++r, x += columns, dx += columns) {
+    ForRow(columns, [&](auto at) HWY_ATTR {
+      const auto p = ExpOf(at.d, hn::Sub(at.Load(x), hn::Set(at.d, y[r])));
+      at.Store(hn::Mul(p, hn::Set(at.d, dy[r])), dx);
+    });
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lockstep::kernels
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "engine/check.h"
+#include "engine/kernels/parallel.h"
+
+namespace lockstep::kernels {
+HWY_EXPORT(SoftmaxRun);
+HWY_EXPORT(SoftmaxBackwardRun);
+HWY_EXPORT(LogSoftmaxRun);
+HWY_EXPORT(LogSoftmaxBackwardRun);
+HWY_EXPORT(LogSumExpRun);
+HWY_EXPORT(LogSumExpBackwardRun);
+
+void Softmax(int64_t rows, int64_t columns, float scale, const float* x, float* y) {
+  LOCKSTEP_CHECK(columns >= 1, "softmax needs at least one column");
+  ParallelRows(rows, columns, [=](int64_t begin, int64_t end) {
+    const int64_t at = begin * columns;
+    HWY_DYNAMIC_DISPATCH(SoftmaxRun)(end - begin, columns, scale, x + at, y + at);
+  });
+}
+
+void SoftmaxBackward(int64_t rows, int64_t columns, float scale, const float* y, const float* dy,
+                     float* dx) {
+  ParallelRows(rows, columns, [=](int64_t begin, int64_t end) {
+    const int64_t at = begin * columns;
+    HWY_DYNAMIC_DISPATCH(SoftmaxBackwardRun)
+    (end - begin, columns, scale, y + at, dy + at, dx + at);
+  });
+}
+
+void LogSoftmax(int64_t rows, int64_t columns, const float* x, float* y) {
+  LOCKSTEP_CHECK(columns >= 1, "log_softmax needs at least one column");
+  ParallelRows(rows, columns, [=](int64_t begin, int64_t end) {
+    const int64_t at = begin * columns;
+    HWY_DYNAMIC_DISPATCH(LogSoftmaxRun)(end - begin, columns, x + at, y + at);
+  });
+}
+
+void LogSoftmaxBackward(int64_t rows, int64_t columns, const float* y, const float* dy, float* dx) {
+  ParallelRows(rows, columns, [=](int64_t begin, int64_t end) {
+    const int64_t at = begin * columns;
+    HWY_DYNAMIC_DISPATCH(LogSoftmaxBackwardRun)(end - begin, columns, y + at, dy + at, dx + at);
+  });
+}
+
+void LogSumExp(int64_t rows, int64_t columns, const float* x, float* y) {
+  LOCKSTEP_CHECK(columns >= 1, "logsumexp needs at least one column");
+  ParallelRows(rows, columns, [=](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(LogSumExpRun)(end - begin, columns, x + begin * columns, y + begin);
+  });
+}
+
+void LogSumExpBackward(int64_t rows, int64_t columns, const float* x, const float* y,
+                       const float* dy, float* dx) {
+  ParallelRows(rows, columns, [=](int64_t begin, int64_t end) {
+    const int64_t at = begin * columns;
+    HWY_DYNAMIC_DISPATCH(LogSumExpBackwardRun)
+    (end - begin, columns, x + at, y + begin, dy + begin, dx + at);
+  });
+}
+
+}  // namespace lockstep::kernels
+#endif  // HWY_ONCE
