@@ -1,4 +1,4 @@
-// Vectors of the canonical exp, log, tanh, sigmoid: operation for operation
+// Vectors of the canonical functions: operation for operation
 // what transcendental.cc does to one number, without its branches.
 // Included once per target, by files that include hwy/foreach_target.h.
 #if defined(LOCKSTEP_ENGINE_KERNELS_TRANSCENDENTAL_INL_H_) == defined(HWY_TARGET_TOGGLE)
@@ -10,6 +10,7 @@
 
 #include <limits>
 
+#include "engine/kernels/transcendental.h"
 #include "engine/kernels/transcendental_coefficients.h"
 #include "engine/kernels/vectors-inl.h"
 
@@ -74,6 +75,35 @@ HWY_INLINE V LogOf(D d, V x) {
 }
 
 template <class D, class V>
+HWY_INLINE V Expm1Of(D d, V x) {
+  const hn::RebindToSigned<D> di;
+  const V highest = hn::Set(d, kExpHighest);
+  const V lowest = hn::Set(d, kExpm1Lowest);
+  const V shift = hn::Set(d, kRoundingShift);
+  V clamped = hn::IfThenElse(hn::Gt(x, highest), highest, x);
+  clamped = hn::IfThenElse(hn::Lt(clamped, lowest), lowest, clamped);
+  const V shifted = Fma(clamped, hn::Set(d, kLog2OfE), shift);
+  const V n = hn::Sub(shifted, shift);
+  const V rest = Fma(n, hn::Set(d, -kLn2High), clamped);
+  const V r = Fma(n, hn::Set(d, -kLn2Low), rest);
+  const V lost = Fma(n, hn::Set(d, -kLn2Low), hn::Sub(rest, r));
+  const V t = hn::Add(r, Fma(PolynomialOf(d, kExp, r), hn::Mul(r, r), lost));
+  const auto exponent = hn::Sub(hn::BitCast(di, shifted), hn::BitCast(di, shift));
+  const V half = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(exponent, hn::Set(di, 126))));
+  const V value = Fma(half, t, hn::Sub(half, hn::Set(d, 0.5f)));
+  return hn::CopySign(hn::Add(value, value), x);
+}
+
+template <class D, class V>
+HWY_INLINE V Log1pOf(D d, V x) {
+  const V one = hn::Set(d, 1.0f);
+  const V u = hn::Add(one, x);
+  const V lost = hn::Div(hn::Sub(x, hn::Sub(u, one)), u);
+  const V log = LogOf(d, u);
+  return hn::CopySign(hn::IfThenElse(hn::IsNaN(lost), log, hn::Add(log, lost)), x);
+}
+
+template <class D, class V>
 HWY_INLINE V TanhOf(D d, V x) {
   const V one = hn::Set(d, 1.0f);
   const V a = hn::Abs(x);
@@ -95,6 +125,67 @@ HWY_INLINE V SigmoidOf(D d, V x) {
   const V minus = hn::Neg(quotient);
   const V left = Fma(minus, lost, Fma(minus, sum, numerator));
   return Fma(left, inverse, quotient);
+}
+
+// f of one lane after another: for arguments that are rare and costly.
+template <class D, class V>
+HWY_NOINLINE V LaneByLane(D d, V x, float (*f)(float)) {
+  HWY_ALIGN float lanes[HWY_MAX_BYTES / sizeof(float)];
+  hn::Store(x, d, lanes);
+  for (size_t i = 0; i < hn::Lanes(d); ++i) lanes[i] = f(lanes[i]);
+  return hn::Load(d, lanes);
+}
+
+// sin(a + kOffset quarter turns), 0 <= a <= kLargestHalfPiMultiple.
+template <int kOffset, class D, class V>
+HWY_INLINE V SineAfterOf(D d, V a) {
+  const hn::RebindToSigned<D> di;
+  const V shift = hn::Set(d, kRoundingShift);
+  const V shifted = Fma(a, hn::Set(d, kTwoOverPi), shift);
+  const V n = hn::Sub(shifted, shift);
+  const V minus = hn::Neg(n);
+  const V rest = Fma(minus, hn::Set(d, kHalfPiHigh), a);
+  const V middle = hn::Mul(n, hn::Set(d, kHalfPiMiddle));
+  const V middle_lost = Fma(n, hn::Set(d, kHalfPiMiddle), hn::Neg(middle));
+  const V r = hn::Sub(rest, middle);
+  const V lost = Fma(minus, hn::Set(d, kHalfPiLow),
+                     hn::Sub(hn::Sub(hn::Sub(rest, r), middle), middle_lost));
+  const V square = hn::Mul(r, r);
+  const V cosine = Fma(square, Fma(square, PolynomialOf(d, kCosine, square), hn::Set(d, -0.5f)),
+                       hn::Set(d, 1.0f));
+  const V sine = hn::Add(r, Fma(hn::Mul(r, square), PolynomialOf(d, kSine, square), lost));
+  // The count's last two bits; kRoundingShift's own are 0.
+  const auto quadrant = hn::Add(hn::BitCast(di, shifted), hn::Set(di, kOffset));
+  const auto odd = hn::RebindMask(d, hn::TestBit(quadrant, hn::Set(di, 1)));
+  const auto sign = hn::ShiftLeft<30>(hn::And(quadrant, hn::Set(di, 2)));
+  return hn::Xor(hn::IfThenElse(odd, cosine, sine), hn::BitCast(d, sign));
+}
+
+template <class D, class V>
+HWY_INLINE V SinOf(D d, V x) {
+  const V a = hn::Abs(x);
+  if (HWY_UNLIKELY(!hn::AllFalse(d, hn::Gt(a, hn::Set(d, kLargestHalfPiMultiple))))) {
+    return LaneByLane(d, x, Sin);
+  }
+  return hn::Xor(SineAfterOf<0>(d, a), hn::And(x, hn::SignBit(d)));
+}
+
+template <class D, class V>
+HWY_INLINE V CosOf(D d, V x) {
+  const V a = hn::Abs(x);
+  if (HWY_UNLIKELY(!hn::AllFalse(d, hn::Gt(a, hn::Set(d, kLargestHalfPiMultiple))))) {
+    return LaneByLane(d, x, Cos);
+  }
+  return SineAfterOf<1>(d, a);
+}
+
+template <class D, class V>
+HWY_INLINE V ErfOf(D d, V x) {
+  const V a = hn::Abs(x);
+  const V near = Fma(a, PolynomialOf(d, kErfNear, hn::Mul(a, a)), a);
+  const V middle = PolynomialOf(d, kErfFar, hn::Sub(a, hn::Set(d, kErfMiddle)));
+  const V far = hn::IfThenElse(hn::Gt(a, hn::Set(d, kErfLargest)), hn::Set(d, 1.0f), middle);
+  return hn::CopySign(hn::IfThenElse(hn::Lt(a, hn::Set(d, kErfSmall)), near, far), x);
 }
 
 }  // namespace HWY_NAMESPACE

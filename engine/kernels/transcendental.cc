@@ -32,6 +32,66 @@ float FromBits(uint32_t bits) {
 // 2^exponent, -126 <= exponent <= 127.
 float PowerOfTwo(int32_t exponent) { return FromBits(static_cast<uint32_t>(exponent + 127) << 23); }
 
+// An angle as whole quarter turns (of which the last two bits count) and a rest
+// of at most about pi / 4: r, and what rounding took from it.
+struct QuarterTurns {
+  uint32_t count;
+  float r;
+  float lost;
+};
+
+// 0 <= a <= kLargestHalfPiMultiple: n * kHalfPiHigh and the difference are exact.
+QuarterTurns ReduceByParts(float a) {
+  const float shifted = std::fma(a, kTwoOverPi, kRoundingShift);
+  const float n = shifted - kRoundingShift;
+  const float rest = std::fma(-n, kHalfPiHigh, a);
+  const float middle = n * kHalfPiMiddle;
+  const float middle_lost = std::fma(n, kHalfPiMiddle, -middle);
+  const float r = rest - middle;
+  const float lost = std::fma(-n, kHalfPiLow, ((rest - r) - middle) - middle_lost);
+  return {Bits(shifted) - Bits(kRoundingShift), r, lost};
+}
+
+// Any finite a >= 1, in whole numbers: a = m * 2^e, and of the bits of 2 / pi
+// only 96 matter to m * 2^e * 2 / pi modulo 4, to 2^-62 (Payne and Hanek, 1983).
+QuarterTurns ReduceWhole(float a) {
+  // 2 / pi in words of 32 bits, the first of weight 2^0.
+  static constexpr uint32_t kTwoOverPiWords[] = {0x00000000, 0xa2f9836e, 0x4e441529, 0xfc2757d1,
+                                                 0xf534ddc0, 0xdb629599, 0x3c439041, 0xfe5163ab,
+                                                 0xdebbc561};
+  const uint32_t bits = Bits(a);
+  const int exponent = static_cast<int>(bits >> 23) - 150;
+  const uint64_t m = (bits & 0x007fffff) | 0x00800000;
+  // The bits of weight 2^(2 - e) and above make multiples of 4.
+  const int first = exponent + 30;
+  const uint32_t* word = kTwoOverPiWords + first / 32;
+  const int shift = first % 32;
+  const auto window = [&](int i) {
+    const uint64_t pair = (uint64_t{word[i]} << 32) | word[i + 1];
+    return (pair << shift) >> 32;
+  };
+  // In units of 2^-62, modulo 2^64.
+  const uint64_t product = ((m * window(0)) << 32) + m * window(1) + ((m * window(2)) >> 32);
+  const uint64_t count = (product + (uint64_t{1} << 61)) >> 62;
+  const double rest = static_cast<double>(static_cast<int64_t>(product - (count << 62))) *
+                      0x1.921fb54442d18p-62;  // pi / 2 * 2^-62
+  const float r = static_cast<float>(rest);
+  return {static_cast<uint32_t>(count), r, static_cast<float>(rest - r)};
+}
+
+// sin(a + offset quarter turns), a finite and not negative.
+float SineAfter(uint32_t offset, float a) {
+  const QuarterTurns turns = a > kLargestHalfPiMultiple ? ReduceWhole(a) : ReduceByParts(a);
+  const uint32_t quadrant = turns.count + offset;
+  const float r = turns.r;
+  const float square = r * r;
+  const float value =
+      quadrant & 1
+          ? std::fma(square, std::fma(square, Polynomial(kCosine, square), -0.5f), 1.0f)
+          : r + std::fma(r * square, Polynomial(kSine, square), turns.lost);
+  return quadrant & 2 ? -value : value;
+}
+
 }  // namespace
 
 float Exp(float x) {
@@ -73,6 +133,31 @@ float Log(float x) {
   return std::fma(e, kLn2High, f + y);
 }
 
+// exp(x) = 2^n (1 + t) with t = r + r^2 P(r), so exp(x) - 1 = 2^n t + (2^n - 1);
+// at half that size, since 2^128 is infinite.
+float Expm1(float x) {
+  if (x != x) return x;
+  float clamped = x > kExpHighest ? kExpHighest : x;
+  clamped = clamped < kExpm1Lowest ? kExpm1Lowest : clamped;
+  const float shifted = std::fma(clamped, kLog2OfE, kRoundingShift);
+  const float n = shifted - kRoundingShift;
+  const float rest = std::fma(n, -kLn2High, clamped);
+  const float r = std::fma(n, -kLn2Low, rest);
+  const float lost = std::fma(n, -kLn2Low, rest - r);
+  const float t = r + std::fma(Polynomial(kExp, r), r * r, lost);
+  const float half = PowerOfTwo(static_cast<int32_t>(Bits(shifted) - Bits(kRoundingShift)) - 1);
+  return std::copysign(std::fma(half, t, half - 0.5f) * 2.0f, x);
+}
+
+// log(u) for u = 1 + x rounded, and what that rounding took, to first order.
+float Log1p(float x) {
+  const float u = 1.0f + x;
+  const float lost = (x - (u - 1.0f)) / u;
+  const float log = Log(u);
+  // lost is NaN for x = -1 and x = Inf, whose logarithm is exact.
+  return std::copysign(lost == lost ? log + lost : log, x);
+}
+
 float Tanh(float x) {
   if (x != x) return x;
   const float a = std::fabs(x);
@@ -96,6 +181,27 @@ float Sigmoid(float x) {
   const float quotient = numerator * inverse;
   const float left = std::fma(-quotient, lost, std::fma(-quotient, sum, numerator));
   return std::fma(left, inverse, quotient);
+}
+
+float Sin(float x) {
+  const float a = std::fabs(x);
+  if (!(a < std::numeric_limits<float>::infinity())) return std::numeric_limits<float>::quiet_NaN();
+  const float sine = SineAfter(0, a);
+  return std::signbit(x) ? -sine : sine;
+}
+
+float Cos(float x) {
+  const float a = std::fabs(x);
+  if (!(a < std::numeric_limits<float>::infinity())) return std::numeric_limits<float>::quiet_NaN();
+  return SineAfter(1, a);
+}
+
+float Erf(float x) {
+  if (x != x) return x;
+  const float a = std::fabs(x);
+  if (a < kErfSmall) return std::copysign(std::fma(a, Polynomial(kErfNear, a * a), a), x);
+  if (a > kErfLargest) return std::copysign(1.0f, x);
+  return std::copysign(Polynomial(kErfFar, a - kErfMiddle), x);
 }
 
 double PowerOfWhole(double base, uint64_t exponent) {

@@ -13,8 +13,16 @@ namespace lockstep::kernels {
 // 88.73; Log: -Inf of 0, NaN below 0; NaN in, NaN out.
 float Exp(float x);
 float Log(float x);
+// exp(x) - 1 and log(1 + x), to the same relative accuracy for small x.
+float Expm1(float x);
+float Log1p(float x);
 float Tanh(float x);
 float Sigmoid(float x);
+// Of radians, however many; NaN of infinities.
+float Sin(float x);
+float Cos(float x);
+// 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
+float Erf(float x);
 
 // float64. base^exponent by binary powers, from the exponent's lowest bit up.
 double PowerOfWhole(double base, uint64_t exponent);

@@ -9,18 +9,28 @@
 
 namespace lockstep::kernels::reference {
 
+using kernels::Cos;
+using kernels::Erf;
 using kernels::Exp;
+using kernels::Expm1;
 using kernels::Log;
+using kernels::Log1p;
 using kernels::Sigmoid;
+using kernels::Sin;
 using kernels::Tanh;
 
+inline double Cos(double x) { return std::cos(x); }
+inline double Erf(double x) { return std::erf(x); }
 inline double Exp(double x) { return std::exp(x); }
+inline double Expm1(double x) { return std::expm1(x); }
 inline double Log(double x) { return std::log(x); }
-inline double Tanh(double x) { return std::tanh(x); }
+inline double Log1p(double x) { return std::log1p(x); }
 inline double Sigmoid(double x) {
   const double e = std::exp(-std::fabs(x));
   return (x < 0 ? e : 1) / (1 + e);
 }
+inline double Sin(double x) { return std::sin(x); }
+inline double Tanh(double x) { return std::tanh(x); }
 
 }  // namespace lockstep::kernels::reference
 
