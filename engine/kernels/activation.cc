@@ -83,9 +83,8 @@ void ActivateRun(ActivationFunction f, ActivationConstants constants, int64_t si
         return hn::IfThenElse(hn::Gt(scaled, d), v, soft);
       });
     case ActivationFunction::kLeakyRelu:
-      return Map(size, x, y, [&](V v) HWY_ATTR {
-        return hn::IfThenElse(hn::Gt(v, zero), v, hn::Mul(v, c));
-      });
+      return Map(size, x, y,
+                 [&](V v) HWY_ATTR { return hn::IfThenElse(hn::Gt(v, zero), v, hn::Mul(v, c)); });
     case ActivationFunction::kElu:
       return Map(size, x, y, [&](V v) HWY_ATTR {
         return hn::IfThenElse(hn::Gt(v, zero), v, hn::Mul(c, Expm1Of(tag, v)));

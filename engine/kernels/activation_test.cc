@@ -18,10 +18,14 @@ struct Case {
   ActivationConstants constants;
 };
 const Case kCases[] = {
-    {ActivationFunction::kGelu, {}},           {ActivationFunction::kGeluTanh, {}},
-    {ActivationFunction::kSilu, {}},           {ActivationFunction::kSoftplus, {1, 20}},
-    {ActivationFunction::kSoftplus, {0.3, 5}}, {ActivationFunction::kLeakyRelu, {0.01}},
-    {ActivationFunction::kElu, {1.5}},         {ActivationFunction::kHardtanh, {0, 6}},
+    {ActivationFunction::kGelu, {}},
+    {ActivationFunction::kGeluTanh, {}},
+    {ActivationFunction::kSilu, {}},
+    {ActivationFunction::kSoftplus, {1, 20}},
+    {ActivationFunction::kSoftplus, {0.3, 5}},
+    {ActivationFunction::kLeakyRelu, {0.01}},
+    {ActivationFunction::kElu, {1.5}},
+    {ActivationFunction::kHardtanh, {0, 6}},
     {ActivationFunction::kClamp, {-0.5, 0.75}},
 };
 

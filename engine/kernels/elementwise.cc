@@ -27,10 +27,29 @@ void UnaryRun(UnaryOp op, int64_t size, const float* x, float* out) {
       return Map(size, x, out, [](V v) HWY_ATTR { return hn::Mul(v, v); });
     case UnaryOp::kSquareRoot:
       return Map(size, x, out, [](V v) HWY_ATTR { return hn::Sqrt(v); });
+    case UnaryOp::kReciprocalSquareRoot:
+      return Map(size, x, out,
+                 [d](V v) HWY_ATTR { return hn::Div(hn::Set(d, 1.0f), hn::Sqrt(v)); });
+    case UnaryOp::kSign:
+      return Map(size, x, out, [d](V v) HWY_ATTR {
+        const V zero = hn::Zero(d);
+        const V below = hn::IfThenElse(hn::Lt(v, zero), hn::Set(d, -1.0f), v);
+        return hn::IfThenElse(hn::Gt(v, zero), hn::Set(d, 1.0f), below);
+      });
     case UnaryOp::kExp:
       return Map(size, x, out, [d](V v) HWY_ATTR { return ExpOf(d, v); });
+    case UnaryOp::kExpm1:
+      return Map(size, x, out, [d](V v) HWY_ATTR { return Expm1Of(d, v); });
     case UnaryOp::kLog:
       return Map(size, x, out, [d](V v) HWY_ATTR { return LogOf(d, v); });
+    case UnaryOp::kLog1p:
+      return Map(size, x, out, [d](V v) HWY_ATTR { return Log1pOf(d, v); });
+    case UnaryOp::kSin:
+      return Map(size, x, out, [d](V v) HWY_ATTR { return SinOf(d, v); });
+    case UnaryOp::kCos:
+      return Map(size, x, out, [d](V v) HWY_ATTR { return CosOf(d, v); });
+    case UnaryOp::kErf:
+      return Map(size, x, out, [d](V v) HWY_ATTR { return ErfOf(d, v); });
     case UnaryOp::kTanh:
       return Map(size, x, out, [d](V v) HWY_ATTR { return TanhOf(d, v); });
     case UnaryOp::kSigmoid:

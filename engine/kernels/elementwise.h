@@ -13,9 +13,16 @@ enum class UnaryOp {
   kNegate,
   kAbsolute,
   kSquare,
-  kSquareRoot,  // correctly rounded
+  kSquareRoot,            // correctly rounded
+  kReciprocalSquareRoot,  // 1 / square root: two roundings
+  kSign,                  // 1, -1, or x itself where it is 0 or NaN
   kExp,
+  kExpm1,
   kLog,
+  kLog1p,
+  kSin,
+  kCos,
+  kErf,
   kTanh,
   kSigmoid,
   kRelu,  // x <= 0 ? +0 : x, so NaN stays NaN

@@ -14,9 +14,22 @@ namespace {
 
 // Nothing, less than a vector, vectors +- 1, and enough for several threads.
 const int64_t kSizes[] = {0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 100, 70001};
-constexpr UnaryOp kUnaryOps[] = {UnaryOp::kNegate,     UnaryOp::kAbsolute, UnaryOp::kSquare,
-                                 UnaryOp::kSquareRoot, UnaryOp::kExp,      UnaryOp::kLog,
-                                 UnaryOp::kTanh,       UnaryOp::kSigmoid,  UnaryOp::kRelu};
+constexpr UnaryOp kUnaryOps[] = {UnaryOp::kNegate,
+                                 UnaryOp::kAbsolute,
+                                 UnaryOp::kSquare,
+                                 UnaryOp::kSquareRoot,
+                                 UnaryOp::kReciprocalSquareRoot,
+                                 UnaryOp::kSign,
+                                 UnaryOp::kExp,
+                                 UnaryOp::kExpm1,
+                                 UnaryOp::kLog,
+                                 UnaryOp::kLog1p,
+                                 UnaryOp::kSin,
+                                 UnaryOp::kCos,
+                                 UnaryOp::kErf,
+                                 UnaryOp::kTanh,
+                                 UnaryOp::kSigmoid,
+                                 UnaryOp::kRelu};
 constexpr BinaryOp kBinaryOps[] = {BinaryOp::kAdd, BinaryOp::kSubtract, BinaryOp::kMultiply,
                                    BinaryOp::kDivide, BinaryOp::kMaximum};
 const float kScalars[] = {0.0f, -0.0f, 1.7f, std::numeric_limits<float>::quiet_NaN()};
@@ -50,7 +63,8 @@ TEST(ElementwiseTest, TranscendentalsEqualTheirTwinsOverTheirWholeRange) {
   const int64_t size = 200001;
   std::vector<float> x(size);
   for (int64_t i = 0; i < size; ++i) x[i] = static_cast<float>(i - 100000) * 0.00110f;
-  for (UnaryOp op : {UnaryOp::kExp, UnaryOp::kLog, UnaryOp::kTanh, UnaryOp::kSigmoid}) {
+  for (UnaryOp op : {UnaryOp::kExp, UnaryOp::kExpm1, UnaryOp::kLog, UnaryOp::kLog1p, UnaryOp::kSin,
+                     UnaryOp::kCos, UnaryOp::kErf, UnaryOp::kTanh, UnaryOp::kSigmoid}) {
     std::vector<float> want(size);
     reference::Unary(op, size, x.data(), want.data());
     OnEverySetAndThreadCount([&] {

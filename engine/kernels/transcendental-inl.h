@@ -148,8 +148,8 @@ HWY_INLINE V SineAfterOf(D d, V a) {
   const V middle = hn::Mul(n, hn::Set(d, kHalfPiMiddle));
   const V middle_lost = Fma(n, hn::Set(d, kHalfPiMiddle), hn::Neg(middle));
   const V r = hn::Sub(rest, middle);
-  const V lost = Fma(minus, hn::Set(d, kHalfPiLow),
-                     hn::Sub(hn::Sub(hn::Sub(rest, r), middle), middle_lost));
+  const V lost =
+      Fma(minus, hn::Set(d, kHalfPiLow), hn::Sub(hn::Sub(hn::Sub(rest, r), middle), middle_lost));
   const V square = hn::Mul(r, r);
   const V cosine = Fma(square, Fma(square, PolynomialOf(d, kCosine, square), hn::Set(d, -0.5f)),
                        hn::Set(d, 1.0f));

@@ -56,9 +56,9 @@ QuarterTurns ReduceByParts(float a) {
 // only 96 matter to m * 2^e * 2 / pi modulo 4, to 2^-62 (Payne and Hanek, 1983).
 QuarterTurns ReduceWhole(float a) {
   // 2 / pi in words of 32 bits, the first of weight 2^0.
-  static constexpr uint32_t kTwoOverPiWords[] = {0x00000000, 0xa2f9836e, 0x4e441529, 0xfc2757d1,
-                                                 0xf534ddc0, 0xdb629599, 0x3c439041, 0xfe5163ab,
-                                                 0xdebbc561};
+  static constexpr uint32_t kTwoOverPiWords[] = {0x00000000, 0xa2f9836e, 0x4e441529,
+                                                 0xfc2757d1, 0xf534ddc0, 0xdb629599,
+                                                 0x3c439041, 0xfe5163ab, 0xdebbc561};
   const uint32_t bits = Bits(a);
   const int exponent = static_cast<int>(bits >> 23) - 150;
   const uint64_t m = (bits & 0x007fffff) | 0x00800000;
@@ -86,9 +86,8 @@ float SineAfter(uint32_t offset, float a) {
   const float r = turns.r;
   const float square = r * r;
   const float value =
-      quadrant & 1
-          ? std::fma(square, std::fma(square, Polynomial(kCosine, square), -0.5f), 1.0f)
-          : r + std::fma(r * square, Polynomial(kSine, square), turns.lost);
+      quadrant & 1 ? std::fma(square, std::fma(square, Polynomial(kCosine, square), -0.5f), 1.0f)
+                   : r + std::fma(r * square, Polynomial(kSine, square), turns.lost);
   return quadrant & 2 ? -value : value;
 }
 

@@ -62,11 +62,10 @@ inline constexpr float kErfNear[] = {-7.641705307e-6f, 1.043179377e-4f,  -8.3478
                                      -3.761263136e-1f, 1.283791662e-1f};
 inline constexpr float kErfSmall = 1.25f;
 // erf(a) = P(a - kErfMiddle), kErfSmall <= a <= kErfLargest; 1 beyond.
-inline constexpr float kErfFar[] = {-8.447214628e-6f, 1.974819616e-5f,  5.928871875e-5f,
-                                    -2.734379742e-4f, 2.899083213e-4f,  5.62058849e-4f,
-                                    -2.819859863e-3f, 6.108704978e-3f,  -8.615135085e-3f,
-                                    8.351799647e-3f,  -5.446614972e-3f, 2.178183462e-3f,
-                                    9.995930662e-1f};
+inline constexpr float kErfFar[] = {
+    -8.447214628e-6f, 1.974819616e-5f,  5.928871875e-5f, -2.734379742e-4f, 2.899083213e-4f,
+    5.62058849e-4f,   -2.819859863e-3f, 6.108704978e-3f, -8.615135085e-3f, 8.351799647e-3f,
+    -5.446614972e-3f, 2.178183462e-3f,  9.995930662e-1f};
 inline constexpr float kErfMiddle = 2.5f;
 inline constexpr float kErfLargest = 3.925f;
 

@@ -23,10 +23,24 @@ T Apply(UnaryOp op, T x) {
       return x * x;
     case UnaryOp::kSquareRoot:
       return std::sqrt(x);
+    case UnaryOp::kReciprocalSquareRoot:
+      return 1 / std::sqrt(x);
+    case UnaryOp::kSign:
+      return x > 0 ? T{1} : x < 0 ? T{-1} : x;
     case UnaryOp::kExp:
       return Exp(x);
+    case UnaryOp::kExpm1:
+      return Expm1(x);
     case UnaryOp::kLog:
       return Log(x);
+    case UnaryOp::kLog1p:
+      return Log1p(x);
+    case UnaryOp::kSin:
+      return Sin(x);
+    case UnaryOp::kCos:
+      return Cos(x);
+    case UnaryOp::kErf:
+      return Erf(x);
     case UnaryOp::kTanh:
       return Tanh(x);
     case UnaryOp::kSigmoid:
