@@ -8,22 +8,12 @@
 #define LOCKSTEP_ENGINE_KERNELS_MATMUL_TILE_INL_H_
 #endif
 
+#include "engine/kernels/register_tile-inl.h"
 #include "engine/kernels/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lockstep::kernels {
 namespace HWY_NAMESPACE {
-
-// Accumulators, B's vectors and one of A must fit in the registers: 16 on AVX2
-// (12 + 2 + 1), 32 on AVX-512 and ARM (24 + 3 + 1). The loop wants at least
-// latency x throughput (4 x 2) accumulators.
-#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SCALAR
-inline constexpr int kTileRows = 6;
-inline constexpr int kTileVectors = 2;
-#else
-inline constexpr int kTileRows = 8;
-inline constexpr int kTileVectors = 3;
-#endif
 
 struct TileTask {
   const float* a = nullptr;  // [depth][kTileRows]
@@ -55,25 +45,6 @@ HWY_INLINE void StoreColumns(hn::Vec<D> v, D d, float* to, int64_t last_lanes) {
   StorePartial(v, d, to, last_lanes);
 }
 
-// The accumulators are variables c<row><vector>, since SVE's vectors cannot
-// stand in an array, and since what has a name stays in a register. `F(row)` is
-// expanded for every row, `G(row, vector)` for every accumulator of a row; the
-// compiler drops those that a smaller tile does not have.
-#define LOCKSTEP_FOR_EACH_ROW(F) F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
-#define LOCKSTEP_FOR_EACH_VECTOR(G, row) \
-  if constexpr (kRows > row) {           \
-    G(row, 0)                            \
-    if constexpr (kVectors > 1) {        \
-      G(row, 1)                          \
-    }                                    \
-    if constexpr (kVectors > 2) {        \
-      G(row, 2)                          \
-    }                                    \
-  }
-#define LOCKSTEP_DECLARE(row)             \
-  HWY_MAYBE_UNUSED auto c##row##0 = zero; \
-  HWY_MAYBE_UNUSED auto c##row##1 = zero; \
-  HWY_MAYBE_UNUSED auto c##row##2 = zero;
 #define LOCKSTEP_START_ONE(row, vector)                 \
   c##row##vector = LoadColumns<kVectors == vector + 1>( \
       d, task.start + row * task.out_stride + vector * lanes, task.last_lanes);
@@ -151,9 +122,6 @@ HWY_NOINLINE void ComputeTile(const TileTask& task) {
 #undef LOCKSTEP_STEP_ONE
 #undef LOCKSTEP_START
 #undef LOCKSTEP_START_ONE
-#undef LOCKSTEP_DECLARE
-#undef LOCKSTEP_FOR_EACH_VECTOR
-#undef LOCKSTEP_FOR_EACH_ROW
 
 // A tile at the edge of C has fewer rows or vectors, and computes no more.
 template <int kRows = kTileRows, int kVectors = kTileVectors>
