@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "engine/nn/activations.h"
+#include "engine/nn/convolution.h"
 #include "engine/nn/linear.h"
 
 namespace lockstep::nn {
@@ -33,11 +34,15 @@ Sequential& Sequential::Append(std::shared_ptr<Module> layer) {
 Variable Sequential::Forward(const Variable& input) const {
   Variable x = input;
   for (size_t i = 0; i < layers_.size(); ++i) {
-    const auto* linear = dynamic_cast<const Linear*>(layers_[i].get());
     const bool relu_follows =
         i + 1 < layers_.size() && dynamic_cast<const ReLU*>(layers_[i + 1].get()) != nullptr;
-    if (linear != nullptr && relu_follows) {
+    const auto* linear = dynamic_cast<const Linear*>(layers_[i].get());
+    const auto* convolution = dynamic_cast<const ConvolutionLayer*>(layers_[i].get());
+    if (relu_follows && linear != nullptr) {
       x = linear->ForwardRelu(x);
+      ++i;
+    } else if (relu_follows && convolution != nullptr) {
+      x = convolution->ForwardRelu(x);
       ++i;
     } else {
       x = layers_[i]->Forward(x);

@@ -19,7 +19,7 @@ class Sequential : public Module {
   // its parameters are then shared.
   Sequential& Append(std::shared_ptr<Module> layer);
 
-  // A Linear that a ReLU follows is computed with it in one pass; same bits.
+  // A Linear or a convolution that a ReLU follows is computed with it in one pass; same bits.
   autograd::Variable Forward(const autograd::Variable& input) const override;
   // Errors begin with the layer: "layer 2: ...".
   absl::StatusOr<Shape> OutputShape(const Shape& example_shape) const override;
