@@ -35,8 +35,8 @@ Variable BatchNorm::Forward(const Variable& input) const {
 }
 
 absl::StatusOr<Shape> BatchNorm::OutputShape(const Shape& example_shape) const {
-  const bool rank_fits = std::count(example_ranks_.begin(), example_ranks_.end(),
-                                    example_shape.rank()) != 0;
+  const bool rank_fits =
+      std::count(example_ranks_.begin(), example_ranks_.end(), example_shape.rank()) != 0;
   if (rank_fits && example_shape.dim(0) == features_) return example_shape;
   return absl::InvalidArgumentError(absl::StrCat(
       absl::AsciiStrToLower(name_), ": got an example of shape ", example_shape.ToString(),
