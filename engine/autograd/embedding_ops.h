@@ -19,6 +19,12 @@ inline constexpr int64_t kNoPadding = -1;
 Variable Embedding(const Tensor& indices, const Variable& table,
                    int64_t padding_index = kNoPadding);
 
+// x + table[0 .. length), the same rows for every example: a learned position.
+// Shapes: x [n, length, width], table [context, width], length <= context.
+// Order: one addition per element; the table's gradient is the sum over the
+// examples of x's, by SumColumnsShardTree, and +0 from row `length` on.
+Variable AddPositions(const Variable& x, const Variable& table);
+
 }  // namespace lockstep::autograd
 
 #endif  // LOCKSTEP_ENGINE_AUTOGRAD_EMBEDDING_OPS_H_

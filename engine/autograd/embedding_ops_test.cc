@@ -43,16 +43,20 @@ TEST(EmbeddingOpsTest, Gradients) {
   EXPECT_EQ(CheckGradients([&](const Inputs& v) { return Embedding(indices, v[0]); },
                            {TestValues({5, 3})}),
             "");
+  EXPECT_EQ(CheckGradients([](const Inputs& v) { return AddPositions(v[0], v[1]); },
+                           {TestValues({2, 3, 4}), TestValues({5, 4}, -1, 1, 1)}),
+            "");
 }
 
-// Gradients of the table from sequences [begin, end) of 7.
+// Gradients of the table and the positions from sequences [begin, end) of 7.
 std::vector<Tensor> GradientsOf(int64_t begin, int64_t end) {
   std::vector<int64_t> words;
   for (int64_t i = 0; i < 7 * 3; ++i) words.push_back(i * i % 5);
-  const Variable table(TestValues({6, 4}), true);
+  const Variable table(TestValues({6, 4}), true), positions(TestValues({5, 4}, -1, 1, 1), true);
   const Tensor indices = Indices({7, 3}, words).Rows(begin, end).Clone();
-  Embedding(indices, table).Backward(TestValues({7, 3, 4}, -1, 1, 2).Rows(begin, end));
-  return {table.grad()};
+  AddPositions(Embedding(indices, table), positions)
+      .Backward(TestValues({7, 3, 4}, -1, 1, 2).Rows(begin, end));
+  return {table.grad(), positions.grad()};
 }
 
 TEST(EmbeddingOpsTest, ShardCutsGiveTheTreeOfShardAfterShard) {
@@ -74,6 +78,8 @@ TEST(EmbeddingOpsDeathTest, NamesWhatDoesNotFit) {
   const Variable table(Tensor::Zeros({5, 2}));
   EXPECT_DEATH(Embedding(Indices({1}, {5}), table), "embedding: got index 5, want 0 to 4");
   EXPECT_DEATH(Embedding(Tensor::Zeros({1}), table), "got float32 indices, want int64");
+  EXPECT_DEATH(AddPositions(Variable(Tensor::Zeros({1, 6, 2})), table),
+               "input \\[1, 6, 2\\] does not fit table \\[5, 2\\]");
 }
 
 }  // namespace
