@@ -8,34 +8,42 @@
 // After foreach_target.h, which sets what they are compiled for.
 #include "engine/kernels/row_terms-inl.h"
 #include "engine/kernels/vectors-inl.h"
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lockstep::kernels {
 namespace HWY_NAMESPACE {
 
-// One row, which the first cache keeps between the passes.
+// A row's way through the passes: its sum (centred norms only), its squares,
+// its result. The next row's sum is taken while this row's result is written,
+// so that its chains and the memory's latency hide behind the stores.
 // kCentred: layer norm; else RMS norm, whose mean is 0.
 template <bool kCentred, bool kWeight, bool kBias>
-HWY_INLINE void NormalizeRow(int64_t columns, float epsilon, const float* x, const float* weight,
-                             const float* bias, float* y, float* mean, float* rstd) {
-  const float count = static_cast<float>(columns);
-  float center = 0.0f;
-  if (kCentred) {
-    center =
-        SumTerms(columns, [&](auto at, auto sum) HWY_ATTR { return hn::Add(sum, at.Load(x)); }) /
-        count;
-    *mean = center;
+struct RowPasses {
+  int64_t columns;
+  float epsilon;
+  const float* weight;
+  const float* bias;
+
+  float Sum(const float* x) const {
+    return SumTerms(columns, [&](auto at, auto sum) HWY_ATTR { return hn::Add(sum, at.Load(x)); });
   }
-  const float squares = SumTerms(columns, [&](auto at, auto sum) HWY_ATTR {
-    const auto v = kCentred ? hn::Sub(at.Load(x), hn::Set(at.d, center)) : at.Load(x);
-    return Fma(v, v, sum);
-  });
-  const float scale = 1.0f / std::sqrt(squares / count + epsilon);
-  *rstd = scale;
-  ForRow(columns, [&](auto at) HWY_ATTR {
-    const auto v = kCentred ? hn::Sub(at.Load(x), hn::Set(at.d, center)) : at.Load(x);
-    const auto h = hn::Mul(v, hn::Set(at.d, scale));
+
+  // 1 / sqrt(variance + epsilon); brings `next` nearer.
+  HWY_INLINE float ReciprocalDeviation(const float* x, float mean, const float* next) const {
+    const float squares = SumTerms(columns, [&](auto at, auto sum) HWY_ATTR {
+      hwy::Prefetch(next + at.index);
+      const auto v = kCentred ? hn::Sub(at.Load(x), hn::Set(at.d, mean)) : at.Load(x);
+      return Fma(v, v, sum);
+    });
+    return 1.0f / std::sqrt(squares / static_cast<float>(columns) + epsilon);
+  }
+
+  template <class Place>
+  HWY_INLINE void Result(Place at, const float* x, float mean, float rstd, float* y) const {
+    const auto v = kCentred ? hn::Sub(at.Load(x), hn::Set(at.d, mean)) : at.Load(x);
+    const auto h = hn::Mul(v, hn::Set(at.d, rstd));
     if constexpr (kWeight && kBias) {
       at.Store(Fma(h, at.Load(weight), at.Load(bias)), y);
     } else if constexpr (kWeight) {
@@ -45,16 +53,35 @@ HWY_INLINE void NormalizeRow(int64_t columns, float epsilon, const float* x, con
     } else {
       at.Store(h, y);
     }
-  });
-}
+  }
+
+  // Result of a whole row; returns the sum of `next`, another row of x, where
+  // that is wanted.
+  HWY_INLINE float ResultAndNextSum(const float* x, float mean, float rstd, const float* next,
+                                    float* y) const {
+    if (kCentred && next != x) {
+      return SumTerms(columns, [&](auto at, auto sum) HWY_ATTR {
+        Result(at, x, mean, rstd, y);
+        return hn::Add(sum, at.Load(next));
+      });
+    }
+    ForRow(columns, [&](auto at) HWY_ATTR { Result(at, x, mean, rstd, y); });
+    return 0.0f;
+  }
+};
 
 template <bool kCentred, bool kWeight, bool kBias>
 void NormalizeRows(int64_t begin, int64_t end, int64_t columns, float epsilon, const float* x,
                    const float* weight, const float* bias, float* y, float* mean, float* rstd) {
+  const RowPasses<kCentred, kWeight, kBias> passes{columns, epsilon, weight, bias};
+  float sum = kCentred && begin < end ? passes.Sum(x + begin * columns) : 0.0f;
   for (int64_t r = begin; r < end; ++r) {
-    NormalizeRow<kCentred, kWeight, kBias>(columns, epsilon, x + r * columns, weight, bias,
-                                           y + r * columns, kCentred ? mean + r : nullptr,
-                                           rstd + r);
+    const float* row = x + r * columns;
+    const float* next = r + 1 < end ? row + columns : row;
+    const float center = kCentred ? sum / static_cast<float>(columns) : 0.0f;
+    if (kCentred) mean[r] = center;
+    rstd[r] = passes.ReciprocalDeviation(row, center, next);
+    sum = passes.ResultAndNextSum(row, center, rstd[r], next, y + r * columns);
   }
 }
 
@@ -121,53 +148,39 @@ void LayerNormBackwardRun(int64_t begin, int64_t end, int64_t columns, const flo
   run(begin, end, columns, x, mean, rstd, weight, dy, dx);
 }
 
-// One shard's chains for kVectors vectors of columns, kept in registers.
+// kRows rows, from row `r` on, added to the chains of a piece of the columns.
 // sums [2, width]: the weight's, then the bias's.
-template <bool kCentred>
-HWY_INLINE void ParameterLeaf(int64_t begin, int64_t end, int64_t columns, int64_t width,
-                              const float* x, const float* mean, const float* rstd, const float* dy,
-                              float* sums) {
-  const FloatTag d;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  const auto normalized = [&](FloatVector v, int64_t r) HWY_ATTR {
-    if constexpr (kCentred) v = hn::Sub(v, hn::Set(d, mean[r]));
-    return hn::Mul(v, hn::Set(d, rstd[r]));
-  };
-  int64_t c = 0;
-  for (; c + 2 * lanes <= width; c += 2 * lanes) {
-    auto w0 = hn::Zero(d), w1 = w0, b0 = w0, b1 = w0;
-    for (int64_t r = begin; r < end; ++r) {
-      const float* from = x + r * columns + c;
-      const auto g0 = hn::LoadU(d, dy + r * columns + c);
-      const auto g1 = hn::LoadU(d, dy + r * columns + c + lanes);
-      w0 = Fma(g0, normalized(hn::LoadU(d, from), r), w0);
-      w1 = Fma(g1, normalized(hn::LoadU(d, from + lanes), r), w1);
-      b0 = hn::Add(b0, g0);
-      b1 = hn::Add(b1, g1);
-    }
-    hn::StoreU(w0, d, sums + c);
-    hn::StoreU(w1, d, sums + c + lanes);
-    hn::StoreU(b0, d, sums + width + c);
-    hn::StoreU(b1, d, sums + width + c + lanes);
-  }
-  for (; c < width; c += lanes) {
-    const int64_t left = width - c;
-    const auto load = [&](const float* from) HWY_ATTR {
-      return left < lanes ? LoadPartial(d, from, left) : hn::LoadU(d, from);
-    };
-    auto w = hn::Zero(d), b = w;
-    for (int64_t r = begin; r < end; ++r) {
-      const auto g = load(dy + r * columns + c);
-      w = Fma(g, normalized(load(x + r * columns + c), r), w);
+template <bool kCentred, int kRows>
+HWY_INLINE void AddRowsToChains(int64_t r, int64_t columns, int64_t width, const float* x,
+                                const float* mean, const float* rstd, const float* dy,
+                                float* sums) {
+  ForRow(width, [&](auto at) HWY_ATTR {
+    auto w = at.Load(sums);
+    auto b = at.Load(sums + width);
+    for (int i = 0; i < kRows; ++i) {
+      auto v = at.Load(x + (r + i) * columns);
+      if constexpr (kCentred) v = hn::Sub(v, hn::Set(at.d, mean[r + i]));
+      const auto g = at.Load(dy + (r + i) * columns);
+      w = Fma(g, hn::Mul(v, hn::Set(at.d, rstd[r + i])), w);
       b = hn::Add(b, g);
     }
-    if (left < lanes) {
-      StorePartial(w, d, sums + c, left);
-      StorePartial(b, d, sums + width + c, left);
-    } else {
-      hn::StoreU(w, d, sums + c);
-      hn::StoreU(b, d, sums + width + c);
-    }
+    at.Store(w, sums);
+    at.Store(b, sums + width);
+  });
+}
+
+// One shard's chains, which the first cache keeps; the rows are read along
+// their memory, four at a time to spare the chains' loads and stores.
+template <bool kCentred>
+void ParameterLeaf(int64_t begin, int64_t end, int64_t columns, int64_t width, const float* x,
+                   const float* mean, const float* rstd, const float* dy, float* sums) {
+  std::memset(sums, 0, 2 * width * sizeof(float));
+  int64_t r = begin;
+  for (; r + 4 <= end; r += 4) {
+    AddRowsToChains<kCentred, 4>(r, columns, width, x, mean, rstd, dy, sums);
+  }
+  for (; r < end; ++r) {
+    AddRowsToChains<kCentred, 1>(r, columns, width, x, mean, rstd, dy, sums);
   }
 }
 
@@ -236,8 +249,9 @@ void LayerNormParameterGradients(int64_t columns, absl::Span<const int64_t> cuts
   const int64_t columns_per_thread =
       std::max<int64_t>(16, kElementsPerThread / std::max<int64_t>(1, cuts.back()));
   ParallelRuns(columns, columns_per_thread, 16, [&](int64_t begin, int64_t end) {
-    // Pieces whose stack stays in the first cache.
-    constexpr int64_t kPiece = 128;
+    // Long enough to read whole pages of a row, short enough for the chains to
+    // stay in the first cache.
+    constexpr int64_t kPiece = 1024;
     static thread_local AlignedBuffer buffer;
     float* stack = buffer.Reserve(2 * kPiece * ShardStackDepth(shards));
     for (int64_t c = begin; c < end; c += kPiece) {
