@@ -5,16 +5,27 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "engine/autograd/shape_ops.h"
 #include "engine/autograd/shard_cuts.h"
 #include "engine/autograd/variable.h"
 #include "engine/check.h"
 #include "engine/nn/activations.h"
+#include "engine/nn/batch_norm.h"
+#include "engine/nn/convolution.h"
+#include "engine/nn/dropout.h"
+#include "engine/nn/embedding.h"
+#include "engine/nn/flatten.h"
+#include "engine/nn/layer_norm.h"
 #include "engine/nn/linear.h"
 #include "engine/nn/loss.h"
 #include "engine/nn/module.h"
 #include "engine/nn/parameter_layout.h"
+#include "engine/nn/pooling.h"
+#include "engine/nn/positional_embedding.h"
+#include "engine/nn/recurrent.h"
 #include "engine/nn/sequential.h"
 #include "engine/nn/training_scope.h"
+#include "engine/nn/transformer_block.h"
 #include "engine/optim/adam.h"
 #include "engine/philox.h"
 #include "engine/shard_tree.h"
@@ -44,8 +55,46 @@ SmallTraining Mlp() {
   return {"mlp", std::move(model), Shape{37}, 0, 10};
 }
 
+SmallTraining Cnn() {
+  autograd::ConvolutionOptions padded;
+  padded.padding = {1, 1};
+  auto model = std::make_unique<nn::Sequential>();
+  model->Append(std::make_shared<nn::Conv2d>(1, 6, autograd::HeightWidth{3, 3}, padded))
+      .Append(std::make_shared<nn::BatchNorm2d>(6))
+      .Append(std::make_shared<nn::ReLU>())
+      .Append(std::make_shared<nn::MaxPool2d>(
+          autograd::PoolingOptions{/*kernel=*/{2, 2}, /*stride=*/{2, 2}}))
+      .Append(std::make_shared<nn::Conv2d>(6, 8, autograd::HeightWidth{3, 3}, padded))
+      .Append(std::make_shared<nn::ReLU>())
+      .Append(std::make_shared<nn::Flatten>())
+      .Append(std::make_shared<nn::Dropout>(0.25f))
+      .Append(std::make_shared<nn::Linear>(8 * 5 * 5, 10));
+  return {"cnn", std::move(model), Shape{1, 11, 10}, 0, 10};
+}
+
+SmallTraining Gpt() {
+  constexpr int64_t kVocabulary = 31, kContext = 9, kWidth = 24;
+  nn::TransformerBlock::Options options;
+  options.attention.dropout = 0.1f;
+  options.mlp_dropout = 0.1f;
+  auto model = std::make_unique<nn::Sequential>();
+  model->Append(std::make_shared<nn::Embedding>(kVocabulary, kWidth))
+      .Append(std::make_shared<nn::LearnedPositionalEmbedding>(kContext, kWidth))
+      .Append(std::make_shared<nn::TransformerBlock>(kWidth, 3, options))
+      .Append(std::make_shared<nn::TransformerBlock>(kWidth, 3, options))
+      .Append(std::make_shared<nn::LayerNorm>(Shape{kWidth}))
+      .Append(std::make_shared<nn::Linear>(kWidth, kVocabulary));
+  return {"gpt", std::move(model), Shape{kContext}, kVocabulary, kVocabulary};
+}
+
+SmallTraining Lstm() {
+  auto model = std::make_unique<nn::Sequential>();
+  model->Append(std::make_shared<nn::LSTM>(12, 20)).Append(std::make_shared<nn::Linear>(20, 10));
+  return {"lstm", std::move(model), Shape{7, 12}, 0, 10};
+}
+
 using MakeTraining = SmallTraining (*)();
-constexpr MakeTraining kTrainings[] = {Mlp};
+constexpr MakeTraining kTrainings[] = {Mlp, Cnn, Gpt, Lstm};
 
 float Uniform(uint64_t step, int64_t example, int64_t element) {
   return UniformFloat(RandomWord(kSeed, RandomStream::kExampleOrder, step, example, element));
@@ -89,14 +138,16 @@ std::vector<int64_t> Cuts() {
 void ComputeGradient(const SmallTraining& training, uint64_t step) {
   const nn::TrainingScope scope({kSeed, step, /*first_example=*/0});
   const autograd::ShardCuts cuts(Cuts());
-  const autograd::Variable outputs =
+  autograd::Variable outputs =
       training.model->Forward(autograd::Variable(Features(training, step)));
+  // Every position of a sequence has a label of its own.
+  outputs = autograd::Reshape(outputs, {-1, outputs.dim(-1)});
   const Tensor labels = Labels(training, outputs.shape(), step);
   const nn::CrossEntropy loss;
   const nn::LossResult result = loss.Forward(outputs, labels);
   autograd::BackwardOptions options;
   options.overwrite_leaf_gradients = true;
-  result.losses.Backward(Tensor::Full({kBatch}, 1), options);
+  result.losses.Backward(Tensor::Full(labels.shape(), 1), options);
   LOCKSTEP_CHECK(cuts.supported(), training.name + " cannot keep shards apart");
 }
 
