@@ -14,7 +14,7 @@ cd "${1:-$(dirname "$(readlink -f "$0")")/..}"
 # of its subfolders; "engine/**" for all.
 readonly rules='
 engine           engine
-engine/kernels   engine engine/kernels
+engine/kernels   engine engine/kernels/**
 engine/autograd  engine engine/kernels engine/autograd
 engine/nn        engine engine/kernels engine/autograd engine/nn
 engine/optim     engine engine/kernels engine/optim
