@@ -1,105 +1,14 @@
 #include "engine/autograd/arithmetic_ops.h"
 
-#include <memory>
-#include <vector>
-
-#include "absl/types/span.h"
+#include "engine/autograd/elementwise_tensors.h"
+#include "engine/autograd/expand_ops.h"
 #include "engine/autograd/node.h"
-#include "engine/autograd/reduction_ops.h"
-#include "engine/autograd/shape_ops.h"
-#include "engine/autograd/shard_cuts.h"
-#include "engine/kernels/elementwise.h"
 
 namespace lockstep::autograd {
 namespace {
 
 using kernels::BinaryOp;
 using kernels::UnaryOp;
-
-// Whether `row` repeats over the leading axes of `whole`: a bias.
-bool IsRowOf(const Shape& row, const Shape& whole) {
-  return row.rank() == 1 && whole.rank() >= 1 && whole.dim(-1) == row.dim(0);
-}
-
-// `out` has the broadcast shape. May be the memory of an operand of that shape.
-void Compute(BinaryOp op, const Tensor& a, const Tensor& b, Tensor out) {
-  const Shape& shape = out.shape();
-  const int64_t size = out.element_count();
-  if (size == 0) return;
-  VisitFloating("arithmetic", out.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    T* to = out.data<T>();
-    if (a.shape() == shape && b.element_count() == 1) {
-      kernels::BinaryScalarRight(op, size, a.data<T>(), *b.data<T>(), to);
-    } else if (b.shape() == shape && a.element_count() == 1) {
-      kernels::BinaryScalarLeft(op, size, *a.data<T>(), b.data<T>(), to);
-    } else if (a.shape() == shape && IsRowOf(b.shape(), shape)) {
-      kernels::BinaryRow(op, size / b.dim(0), b.dim(0), a.data<T>(), b.data<T>(), to);
-    } else {
-      const Tensor whole_a = ExpandTensor(a, shape);
-      const Tensor whole_b = ExpandTensor(b, shape);
-      kernels::Binary(op, size, whole_a.data<T>(), whole_b.data<T>(), to);
-    }
-  });
-}
-
-Tensor Compute(const char* name, BinaryOp op, const Tensor& a, const Tensor& b) {
-  const DType dtype = CommonDType(name, a, b);
-  Tensor out = Tensor::Empty(BroadcastShapes(name, a.shape(), b.shape()), dtype);
-  Compute(op, a, b, out);
-  return out;
-}
-
-Tensor Compute(UnaryOp op, const Tensor& x) {
-  Tensor out = Tensor::Empty(x.shape(), x.dtype());
-  VisitFloating("arithmetic", x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    kernels::Unary(op, x.element_count(), x.data<T>(), out.data<T>());
-  });
-  return out;
-}
-
-Tensor Scaled(const Tensor& x, double scale) {
-  Tensor out = Tensor::Empty(x.shape(), x.dtype());
-  Compute(BinaryOp::kMultiply, x, Tensor::Scalar(scale, x.dtype()), out);
-  return out;
-}
-
-Tensor PowerOf(const Tensor& x, double exponent) {
-  Tensor out = Tensor::Empty(x.shape(), x.dtype());
-  VisitFloating("power", x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    kernels::Power(x.element_count(), x.data<T>(), static_cast<T>(exponent), out.data<T>());
-  });
-  return out;
-}
-
-// Brings gradients back to the shape of an operand that was repeated.
-class Unbroadcast {
- public:
-  // Looks at the shard cuts, so it is made when the operation runs forward.
-  Unbroadcast(const Shape& operand, const Shape& result) : operand_(operand) {
-    const std::shared_ptr<const std::vector<int64_t>> cuts = ShardCuts::Current();
-    if (cuts == nullptr || operand == result) return;
-    const bool over_batch =
-        result.rank() > 0 && (operand.rank() < result.rank() || operand.dim(0) != result.dim(0));
-    if (!over_batch) return;
-    if (result.dim(0) == cuts->back()) {
-      batch_cuts_ = *cuts;
-    } else {
-      ShardCuts::MarkUnsupported();
-    }
-  }
-
-  Tensor operator()(const Tensor& gradient) const {
-    if (gradient.shape() == operand_) return gradient;
-    return SumToShape(gradient, operand_, batch_cuts_);
-  }
-
- private:
-  const Shape operand_;
-  std::vector<int64_t> batch_cuts_;
-};
 
 }  // namespace
 

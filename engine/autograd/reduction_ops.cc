@@ -1,42 +1,14 @@
 #include "engine/autograd/reduction_ops.h"
 
-#include "absl/strings/str_cat.h"
+#include "engine/autograd/axis_cut.h"
 #include "engine/autograd/node.h"
 #include "engine/autograd/shape_ops.h"
 #include "engine/autograd/shard_cuts.h"
-#include "engine/check.h"
 #include "engine/kernels/elementwise.h"
 #include "engine/kernels/reduce.h"
 
 namespace lockstep::autograd {
 namespace {
-
-// A tensor cut at an axis: [before, extent, after].
-struct AxisCut {
-  int64_t before = 1;
-  int64_t extent = 1;
-  int64_t after = 1;
-};
-
-AxisCut CutAt(const Shape& shape, int axis) {
-  AxisCut cut;
-  for (int i = 0; i < axis; ++i) cut.before *= shape.dim(i);
-  cut.extent = shape.dim(axis);
-  for (int i = axis + 1; i < shape.rank(); ++i) cut.after *= shape.dim(i);
-  return cut;
-}
-
-Shape WithExtent(const Shape& shape, int axis, int64_t extent) {
-  std::vector<int64_t> extents = shape.extents();
-  extents[axis] = extent;
-  return Shape(std::move(extents));
-}
-
-Shape WithoutAxis(const Shape& shape, int axis) {
-  std::vector<int64_t> extents = shape.extents();
-  extents.erase(extents.begin() + axis);
-  return Shape(std::move(extents));
-}
 
 Tensor DividedBy(const Tensor& x, int64_t divisor) {
   Tensor result = Tensor::Empty(x.shape(), x.dtype());
@@ -55,12 +27,6 @@ Tensor SumAll(const Tensor& x) {
     kernels::SumRows(1, x.element_count(), x.data<T>(), result.data<T>());
   });
   return result;
-}
-
-int CheckedAxis(const char* operation, const Variable& x, int axis) {
-  LOCKSTEP_CHECK(axis >= -x.rank() && axis < x.rank(),
-                 absl::StrCat(operation, ": shape ", x.shape().ToString(), " has no axis ", axis));
-  return axis < 0 ? axis + x.rank() : axis;
 }
 
 // The gradient of both sums: upstream repeated to the input's shape, over
@@ -82,7 +48,7 @@ Variable ReduceAll(const char* name, const Variable& x, bool mean) {
 }
 
 Variable ReduceAxis(const char* name, const Variable& x, int axis, bool keep_axis, bool mean) {
-  axis = CheckedAxis(name, x, axis);
+  axis = CheckedAxis(name, x.shape(), axis);
   if (axis == 0) ShardCuts::MarkUnsupported();
   const int64_t divisor = mean ? x.dim(axis) : 1;
   Tensor sum = SumOverAxis(x.value(), axis);

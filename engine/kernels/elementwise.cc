@@ -1,5 +1,7 @@
 #include "engine/kernels/elementwise.h"
 
+#include <limits>
+
 #include "engine/kernels/elementwise_operands.h"
 #include "engine/kernels/highway_targets.h"
 
@@ -86,9 +88,23 @@ HWY_INLINE void MapRows(BinaryOperands operands, int64_t rows, int64_t columns, 
   }
 }
 
+template <class V>
+HWY_INLINE V PowerOfPairs(V a, V b) {
+  const FloatTag d;
+  const V zero = hn::Zero(d);
+  const V power = ExpOf(d, hn::Mul(b, LogOf(d, hn::Abs(a))));
+  const V half = hn::Mul(b, hn::Set(d, 0.5f));
+  const V sign_of_odd = hn::IfThenElse(hn::Eq(half, hn::Floor(half)), power, hn::Neg(power));
+  const V below = hn::IfThenElse(hn::Eq(b, hn::Floor(b)), sign_of_odd,
+                                 hn::Set(d, std::numeric_limits<float>::quiet_NaN()));
+  const V value = hn::IfThenElse(hn::Lt(a, zero), below, power);
+  return hn::IfThenElse(hn::Eq(b, zero), hn::Set(d, 1.0f), value);
+}
+
 void BinaryRun(BinaryOp op, BinaryOperands operands, int64_t rows, int64_t columns, const float* a,
                const float* b, float* out) {
   using V = FloatVector;
+  const V one = hn::Set(FloatTag(), 1.0f);
   switch (op) {
     case BinaryOp::kAdd:
       return MapRows(operands, rows, columns, a, b, out,
@@ -106,7 +122,48 @@ void BinaryRun(BinaryOp op, BinaryOperands operands, int64_t rows, int64_t colum
       return MapRows(operands, rows, columns, a, b, out, [](V x, V y) HWY_ATTR {
         return hn::IfThenElse(hn::Or(hn::Gt(x, y), hn::IsNaN(x)), x, y);
       });
+    case BinaryOp::kMinimum:
+      return MapRows(operands, rows, columns, a, b, out, [](V x, V y) HWY_ATTR {
+        return hn::IfThenElse(hn::Or(hn::Lt(x, y), hn::IsNaN(x)), x, y);
+      });
+    case BinaryOp::kEqual:
+      return MapRows(operands, rows, columns, a, b, out,
+                     [one](V x, V y) HWY_ATTR { return hn::IfThenElseZero(hn::Eq(x, y), one); });
+    case BinaryOp::kNotEqual:
+      // Not Ne: whether a NaN differs from itself there depends on the machine.
+      return MapRows(operands, rows, columns, a, b, out,
+                     [one](V x, V y) HWY_ATTR { return hn::IfThenZeroElse(hn::Eq(x, y), one); });
+    case BinaryOp::kLess:
+      return MapRows(operands, rows, columns, a, b, out,
+                     [one](V x, V y) HWY_ATTR { return hn::IfThenElseZero(hn::Lt(x, y), one); });
+    case BinaryOp::kLessEqual:
+      return MapRows(operands, rows, columns, a, b, out,
+                     [one](V x, V y) HWY_ATTR { return hn::IfThenElseZero(hn::Le(x, y), one); });
+    case BinaryOp::kGreater:
+      return MapRows(operands, rows, columns, a, b, out,
+                     [one](V x, V y) HWY_ATTR { return hn::IfThenElseZero(hn::Gt(x, y), one); });
+    case BinaryOp::kGreaterEqual:
+      return MapRows(operands, rows, columns, a, b, out,
+                     [one](V x, V y) HWY_ATTR { return hn::IfThenElseZero(hn::Ge(x, y), one); });
+    case BinaryOp::kPower:
+      return MapRows(operands, rows, columns, a, b, out,
+                     [](V x, V y) HWY_ATTR { return PowerOfPairs(x, y); });
   }
+}
+
+void SelectRun(int64_t size, const float* condition, const float* a, bool a_repeats, const float* b,
+               bool b_repeats, float* out) {
+  const FloatTag d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  // Of a number that repeats, a vector of it; the pointer then stays.
+  const auto load = [d](const float* from, bool repeats, int64_t i)
+                        HWY_ATTR { return repeats ? hn::Set(d, *from) : hn::LoadU(d, from + i); };
+  int64_t i = 0;
+  for (; i + lanes <= size; i += lanes) {
+    const auto other = hn::Eq(hn::LoadU(d, condition + i), hn::Zero(d));
+    hn::StoreU(hn::IfThenElse(other, load(b, b_repeats, i), load(a, a_repeats, i)), d, out + i);
+  }
+  for (; i < size; ++i) out[i] = condition[i] != 0 ? a[a_repeats ? 0 : i] : b[b_repeats ? 0 : i];
 }
 
 void ActivationBackwardRun(ActivationGradient op, int64_t size, const float* dy, const float* y,
@@ -159,6 +216,7 @@ HWY_AFTER_NAMESPACE();
 namespace lockstep::kernels {
 HWY_EXPORT(UnaryRun);
 HWY_EXPORT(BinaryRun);
+HWY_EXPORT(SelectRun);
 HWY_EXPORT(ActivationBackwardRun);
 HWY_EXPORT(WholePowerRun);
 HWY_EXPORT(RealPowerRun);
@@ -205,6 +263,15 @@ void BinaryColumn(BinaryOp op, int64_t rows, int64_t columns, const float* a, co
     HWY_DYNAMIC_DISPATCH(BinaryRun)
     (op, BinaryOperands::kColumn, end - begin, columns, a + begin * columns, column + begin,
      out + begin * columns);
+  });
+}
+
+void Select(int64_t size, const float* condition, const float* a, bool a_repeats, const float* b,
+            bool b_repeats, float* out) {
+  ParallelElements(size, [=](int64_t begin, int64_t end) {
+    HWY_DYNAMIC_DISPATCH(SelectRun)
+    (end - begin, condition + begin, a_repeats ? a : a + begin, a_repeats,
+     b_repeats ? b : b + begin, b_repeats, out + begin);
   });
 }
 

@@ -33,6 +33,18 @@ enum class BinaryOp {
   kMultiply,
   kDivide,
   kMaximum,  // a > b or a is NaN ? a : b, so NaN on either side stays
+  kMinimum,  // a < b or a is NaN ? a : b
+  // 1 where it holds, else +0. With a NaN only kNotEqual holds.
+  kEqual,
+  kNotEqual,
+  kLess,
+  kLessEqual,
+  kGreater,
+  kGreaterEqual,
+  // a^b for any b: p = exp(b * log(|a|)), negated where a < 0 and b is odd; NaN
+  // where a < 0 and b is not whole; 1 where b is 0. The rounding of b * log(|a|)
+  // counts: relative error about 6e-8 (2 + |b log a|).
+  kPower,
 };
 
 // Gradient of an activation from upstream dy and the forward result y.
@@ -54,6 +66,10 @@ void BinaryRow(BinaryOp op, int64_t rows, int64_t columns, const float* a, const
                float* out);
 void BinaryColumn(BinaryOp op, int64_t rows, int64_t columns, const float* a, const float* column,
                   float* out);
+// out[i] = condition[i] is not 0 ? a[i] : b[i]; a or b may be one number that
+// repeats.
+void Select(int64_t size, const float* condition, const float* a, bool a_repeats, const float* b,
+            bool b_repeats, float* out);
 // out[i] = gradient of the activation.
 void ActivationBackward(ActivationGradient op, int64_t size, const float* dy, const float* y,
                         float* out);
@@ -71,6 +87,8 @@ void BinaryRow(BinaryOp op, int64_t rows, int64_t columns, const double* a, cons
                double* out);
 void BinaryColumn(BinaryOp op, int64_t rows, int64_t columns, const double* a, const double* column,
                   double* out);
+void Select(int64_t size, const double* condition, const double* a, bool a_repeats, const double* b,
+            bool b_repeats, double* out);
 void ActivationBackward(ActivationGradient op, int64_t size, const double* dy, const double* y,
                         double* out);
 void Power(int64_t size, const double* x, double exponent, double* out);

@@ -29,6 +29,11 @@ void BinaryColumn(BinaryOp op, int64_t rows, int64_t columns, const double* a, c
   reference::BinaryColumn(op, rows, columns, a, column, out);
 }
 
+void Select(int64_t size, const double* condition, const double* a, bool a_repeats, const double* b,
+            bool b_repeats, double* out) {
+  reference::Select(size, condition, a, a_repeats, b, b_repeats, out);
+}
+
 void ActivationBackward(ActivationGradient op, int64_t size, const double* dy, const double* y,
                         double* out) {
   reference::ActivationBackward(op, size, dy, y, out);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 #include <string>
 #include <vector>
@@ -30,8 +31,11 @@ constexpr UnaryOp kUnaryOps[] = {UnaryOp::kNegate,
                                  UnaryOp::kTanh,
                                  UnaryOp::kSigmoid,
                                  UnaryOp::kRelu};
-constexpr BinaryOp kBinaryOps[] = {BinaryOp::kAdd, BinaryOp::kSubtract, BinaryOp::kMultiply,
-                                   BinaryOp::kDivide, BinaryOp::kMaximum};
+constexpr BinaryOp kBinaryOps[] = {
+    BinaryOp::kAdd,     BinaryOp::kSubtract,  BinaryOp::kMultiply, BinaryOp::kDivide,
+    BinaryOp::kMaximum, BinaryOp::kMinimum,   BinaryOp::kEqual,    BinaryOp::kNotEqual,
+    BinaryOp::kLess,    BinaryOp::kLessEqual, BinaryOp::kGreater,  BinaryOp::kGreaterEqual,
+    BinaryOp::kPower};
 const float kScalars[] = {0.0f, -0.0f, 1.7f, std::numeric_limits<float>::quiet_NaN()};
 
 // Runs both twins and compares.
@@ -93,6 +97,42 @@ TEST(ElementwiseTest, BinaryEqualsItsTwin) {
               size, [&](float* out) { BinaryScalarLeft(op, size, s, b.data(), out); },
               [&](float* out) { reference::BinaryScalarLeft(op, size, s, b.data(), out); });
         }
+      }
+    }
+  });
+}
+
+// The wild floats above hit few bases and exponents whose power is finite.
+TEST(ElementwiseTest, PowersOfPairsEqualTheirTwin) {
+  const int64_t size = 20001;
+  std::vector<float> a = RandomFloats(size, 8), b = RandomFloats(size, 9);
+  for (int64_t i = 0; i < size; ++i) {
+    b[i] = i % 3 == 0 ? std::floor(b[i] * 8) : b[i] * 8;
+    if (i % 7 == 0) a[i] = std::floor(a[i]);
+  }
+  OnEverySetAndThreadCount([&] {
+    ExpectSame(
+        size, [&](float* out) { Binary(BinaryOp::kPower, size, a.data(), b.data(), out); },
+        [&](float* out) { reference::Binary(BinaryOp::kPower, size, a.data(), b.data(), out); });
+  });
+}
+
+TEST(ElementwiseTest, SelectEqualsItsTwin) {
+  OnEverySetAndThreadCount([] {
+    for (int64_t size : kSizes) {
+      const std::vector<float> condition = WildFloats(size, size);
+      const std::vector<float> a = WildFloats(size + 1, 6), b = WildFloats(size + 1, 7);
+      for (int repeats = 0; repeats < 4; ++repeats) {
+        const bool a_repeats = repeats & 1, b_repeats = repeats & 2;
+        ExpectSame(
+            size,
+            [&](float* out) {
+              Select(size, condition.data(), a.data(), a_repeats, b.data(), b_repeats, out);
+            },
+            [&](float* out) {
+              reference::Select(size, condition.data(), a.data(), a_repeats, b.data(), b_repeats,
+                                out);
+            });
       }
     }
   });

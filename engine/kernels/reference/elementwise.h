@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include "engine/kernels/elementwise.h"
 #include "engine/kernels/reference/transcendental.h"
@@ -52,6 +53,16 @@ T Apply(UnaryOp op, T x) {
 }
 
 template <class T>
+T PowerOfPair(T a, T b) {
+  if (b == 0) return 1;
+  const T power = Exp(b * Log(std::fabs(a)));
+  if (!(a < 0)) return power;
+  if (b != std::floor(b)) return std::numeric_limits<T>::quiet_NaN();
+  const T half = b * T{0.5};
+  return half != std::floor(half) ? -power : power;
+}
+
+template <class T>
 T Apply(BinaryOp op, T a, T b) {
   switch (op) {
     case BinaryOp::kAdd:
@@ -64,6 +75,22 @@ T Apply(BinaryOp op, T a, T b) {
       return a / b;
     case BinaryOp::kMaximum:
       return a > b || a != a ? a : b;
+    case BinaryOp::kMinimum:
+      return a < b || a != a ? a : b;
+    case BinaryOp::kEqual:
+      return a == b;
+    case BinaryOp::kNotEqual:
+      return a != b;
+    case BinaryOp::kLess:
+      return a < b;
+    case BinaryOp::kLessEqual:
+      return a <= b;
+    case BinaryOp::kGreater:
+      return a > b;
+    case BinaryOp::kGreaterEqual:
+      return a >= b;
+    case BinaryOp::kPower:
+      return PowerOfPair(a, b);
   }
   return a;
 }
@@ -123,6 +150,14 @@ void BinaryRow(BinaryOp op, int64_t rows, int64_t columns, const T* a, const T* 
 template <class T>
 void BinaryColumn(BinaryOp op, int64_t rows, int64_t columns, const T* a, const T* column, T* out) {
   for (int64_t i = 0; i < rows * columns; ++i) out[i] = Apply(op, a[i], column[i / columns]);
+}
+
+template <class T>
+void Select(int64_t size, const T* condition, const T* a, bool a_repeats, const T* b,
+            bool b_repeats, T* out) {
+  for (int64_t i = 0; i < size; ++i) {
+    out[i] = condition[i] != 0 ? a[a_repeats ? 0 : i] : b[b_repeats ? 0 : i];
+  }
 }
 
 template <class T>
