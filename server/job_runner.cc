@@ -115,9 +115,12 @@ void JobRunner::StartRound() {
   losses_ = std::make_unique<LossTree>(plan_.shards);
   if (kind_ == v1::TRAIN) {
     store_->BeginStep();
-    aggregation_ = std::make_shared<StepAggregation>(
-        store_.get(), plan_.shards, step_, static_cast<double>(RoundExamples()),
-        schedule_.Factor(step_, plan_.total_steps, plan_.steps_per_epoch));
+    optim::UpdateStep update;
+    update.step = step_;
+    update.batch_size = static_cast<double>(RoundExamples());
+    update.learning_rate_factor =
+        schedule_.Factor(step_, plan_.total_steps, plan_.steps_per_epoch, plateau_.factor());
+    aggregation_ = std::make_shared<StepAggregation>(store_.get(), plan_.shards, update);
   }
   for (auto& entry : participants_) {
     entry.second.follows = false;
@@ -227,13 +230,15 @@ absl::Status JobRunner::OnGradientChunk(const std::string& name, const v1::Gradi
     aggregation = aggregation_;
     ++chunks_in_flight_;
   }
-  const bool complete = aggregation->Add(message.chunk(), node, std::move(values));
+  const auto complete = aggregation->Add(message.chunk(), node, std::move(values));
   absl::MutexLock lock(&mutex_);
   --chunks_in_flight_;
-  if (!complete || ended_ || aggregation != aggregation_) return absl::OkStatus();
-  PublishChunk(message.chunk());
-  ++chunks_done_;
-  FinishRoundIfDone();
+  if (ended_ || aggregation != aggregation_) return absl::OkStatus();
+  for (int chunk = complete.first; chunk < complete.end; ++chunk) {
+    PublishChunk(chunk);
+    ++chunks_done_;
+  }
+  if (complete.first < complete.end) FinishRoundIfDone();
   return absl::OkStatus();
 }
 
@@ -335,6 +340,7 @@ void JobRunner::EndEpoch(std::optional<double> validation_loss_sum) {
   if (validation_loss_sum.has_value()) {
     const double count = static_cast<double>(plan_.validation_examples);
     metrics.set_validation_loss(*validation_loss_sum / count);
+    plateau_.Observe(step_, metrics.validation_loss());
     if (spec_.loss().has_cross_entropy()) {
       metrics.set_validation_accuracy(static_cast<double>(correct_) / count);
     }

@@ -6,7 +6,8 @@
 //   1. Every ready worker gets an even run of shards, as nodes of the tree,
 //      and, where it lacks them, the parameters.
 //   2. Each node's gradient arrives in chunks. A chunk whose tree is complete
-//      is put through the optimizer and sent to the workers at once.
+//      is put through the optimizer and sent to the workers at once; all of them
+//      together where the whole gradient is needed.
 //   3. When all chunks and the losses are in, the step is committed.
 // A worker that is lost frees its nodes, which go to the others in the same
 // round; one that comes gets work at the next (or at once, where nobody is).
@@ -28,6 +29,7 @@
 #include "absl/time/time.h"
 #include "engine/model/build_model.h"
 #include "engine/model/job_plan.h"
+#include "engine/optim/plateau.h"
 #include "engine/optim/schedule.h"
 #include "lockstep/v1/job_service.pb.h"
 #include "lockstep/v1/worker_service.pb.h"
@@ -129,7 +131,7 @@ class JobRunner {
   };
   using LossTree = ReductionTree<double, AddDoubles>;
 
-  JobRunner(Options options, std::unique_ptr<ParameterStore> store, optim::Schedule schedule);
+  JobRunner(Options options, std::unique_ptr<ParameterStore> store);
 
   absl::Status Restore(const Checkpoint& checkpoint) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Begins the next round, if there is one, and workers for it.
@@ -146,7 +148,7 @@ class JobRunner {
   void EndEpoch(std::optional<double> validation_loss_sum) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void End(v1::JobState state, const std::string& reason, bool with_checkpoint)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Checkpoint Snapshot() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Checkpoint Snapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<std::string> ReadyWorkers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetWaiting(bool waiting) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string WaitingReason() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -191,6 +193,7 @@ class JobRunner {
   double epoch_seconds_ ABSL_GUARDED_BY(mutex_) = 0;
   double training_seconds_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<v1::EpochMetrics> epochs_ ABSL_GUARDED_BY(mutex_);
+  optim::Plateau plateau_ ABSL_GUARDED_BY(mutex_);
   Throughput throughput_ ABSL_GUARDED_BY(mutex_);
 };
 

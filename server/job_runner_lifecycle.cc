@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "engine/model/build_model.h"
+#include "engine/model/build_optimizer.h"
 #include "engine/model/machine_memory.h"
 #include "server/job_runner.h"
 
@@ -40,11 +41,13 @@ Shape ExampleShape(const v1::JobSpec& spec) {
 
 absl::Status JobRunner::CheckMemory(const v1::JobSpec& spec, const ModelPlan& plan,
                                     uint64_t bytes) {
-  const auto optimizer = MakeOptimizer(spec.optimizer());
-  if (!optimizer.ok()) return optimizer.status();
-  // Present and next parameters and two gradients; of each state the present
-  // one, and copies in a checkpoint that waits and one that is written.
-  const uint64_t copies = 4 + 3 * static_cast<uint64_t>((*optimizer)->state_count());
+  const auto rules = MakeUpdateRules(spec, plan.layout);
+  if (!rules.ok()) return rules.status();
+  // Present and next parameters and two gradients, and where the whole is
+  // needed that; of each state and the average the present one, and copies in a
+  // checkpoint that waits and one that is written.
+  const uint64_t states = rules->state_count() + (rules->average_decay != 0 ? 1 : 0);
+  const uint64_t copies = 5 + 3 * states;
   return CheckFitsMemory("model: training it on the server",
                          copies * plan.layout.total_elements() * sizeof(float), bytes);
 }
@@ -57,20 +60,18 @@ absl::StatusOr<std::shared_ptr<JobRunner>> JobRunner::Create(Options options) {
   if (!fits.ok()) return fits;
   auto model = BuildModel(spec, ExampleShape(spec));
   if (!model.ok()) return model.status();
-  auto optimizer = MakeOptimizer(spec.optimizer());
-  if (!optimizer.ok()) return optimizer.status();
-  const auto schedule = MakeSchedule(spec.learning_rate_schedule());
-  if (!schedule.ok()) return schedule.status();
   nn::ParameterLayout layout = nn::ParameterLayout::Of(**model);
   if (layout.total_elements() == 0) {
     return absl::InvalidArgumentError("model: got no parameters, want a layer that has some");
   }
   Tensor parameters = nn::CopyParameters(**model, layout);
-  auto store = std::make_unique<ParameterStore>(std::move(layout), *std::move(optimizer),
-                                                std::move(parameters));
+  auto rules = MakeUpdateRules(spec, layout);
+  if (!rules.ok()) return rules.status();
+  auto store =
+      std::make_unique<ParameterStore>(std::move(layout), *std::move(rules), std::move(parameters));
   const std::optional<Checkpoint> checkpoint = std::move(options.checkpoint);
   const auto initial = std::move(options.initial_parameters);
-  std::shared_ptr<JobRunner> runner(new JobRunner(std::move(options), std::move(store), *schedule));
+  std::shared_ptr<JobRunner> runner(new JobRunner(std::move(options), std::move(store)));
   absl::MutexLock lock(&runner->mutex_);
   absl::Status status;
   if (checkpoint.has_value()) {
@@ -82,17 +83,17 @@ absl::StatusOr<std::shared_ptr<JobRunner>> JobRunner::Create(Options options) {
   return runner;
 }
 
-JobRunner::JobRunner(Options options, std::unique_ptr<ParameterStore> store,
-                     optim::Schedule schedule)
+JobRunner::JobRunner(Options options, std::unique_ptr<ParameterStore> store)
     : job_id_(std::move(options.job_id)),
       spec_(std::move(options.spec)),
       plan_(JobPlan::For(spec_)),
       now_(std::move(options.now)),
       host_(options.host),
-      schedule_(schedule),
+      schedule_(MakeSchedule(spec_.learning_rate_schedule())),
       store_(std::move(store)),
       waiting_since_(now_()),
-      epochs_(std::move(options.epochs)) {}
+      epochs_(std::move(options.epochs)),
+      plateau_(MakePlateau(spec_.learning_rate_schedule())) {}
 
 absl::Status JobRunner::Restore(const Checkpoint& checkpoint) {
   if (checkpoint.step > plan_.total_steps) {
@@ -109,6 +110,7 @@ absl::Status JobRunner::Restore(const Checkpoint& checkpoint) {
   epoch_examples_ = static_cast<uint64_t>(NumberOf(metadata, kEpochExamples));
   epoch_seconds_ = NumberOf(metadata, kEpochSeconds);
   training_seconds_ = NumberOf(metadata, kTrainingSeconds);
+  plateau_.Load(metadata);
   if (metadata.count(kTrainingLoss) > 0) training_loss_ = NumberOf(metadata, kTrainingLoss);
   const bool measured =
       std::any_of(epochs_.begin(), epochs_.end(),
@@ -144,7 +146,7 @@ void JobRunner::End(v1::JobState state, const std::string& reason, bool with_che
   host_->OnEnded(job_id_, state, reason, std::move(checkpoint));
 }
 
-Checkpoint JobRunner::Snapshot() const {
+Checkpoint JobRunner::Snapshot() {
   Checkpoint checkpoint;
   checkpoint.step = step_;
   checkpoint.parameters = store_->NamedParameters();
@@ -153,7 +155,8 @@ Checkpoint JobRunner::Snapshot() const {
                          {kEpochExamples, absl::StrCat(epoch_examples_)},
                          {kEpochSeconds, ExactText(epoch_seconds_)},
                          {kTrainingSeconds, ExactText(training_seconds_)}};
-  checkpoint.metadata["optimizer"] = store_->optimizer().Describe();
+  checkpoint.metadata["optimizer"] = store_->DescribeOptimizer();
+  plateau_.Save(&checkpoint.metadata);
   if (training_loss_.has_value()) checkpoint.metadata[kTrainingLoss] = ExactText(*training_loss_);
   return checkpoint;
 }

@@ -11,7 +11,7 @@
 #include "absl/status/status.h"
 #include "engine/data/named_tensor.h"
 #include "engine/nn/parameter_layout.h"
-#include "engine/optim/optimizer.h"
+#include "engine/optim/parameter_updater.h"
 #include "engine/tensor.h"
 
 namespace lockstep::server {
@@ -24,15 +24,14 @@ inline constexpr int64_t kChunkElements = 65536;
 // message on its way, a checkpoint being written) keeps its memory alive.
 class ParameterStore {
  public:
-  // `parameters`: flat, as `layout` says. The optimizer's state starts at zero.
-  ParameterStore(nn::ParameterLayout layout, std::unique_ptr<optim::Optimizer> optimizer,
-                 Tensor parameters);
+  // `parameters`: flat, as `layout` says. The optimizers' state starts at zero.
+  ParameterStore(nn::ParameterLayout layout, optim::UpdateRules rules, Tensor parameters);
 
   // Takes parameters from named tensors, all of them, by name and shape.
   // Errors: InvalidArgument, naming the first that is missing, left over or of
   // another shape; nothing is changed then.
   absl::Status LoadParameters(const std::vector<data::NamedTensor>& tensors);
-  // The same for the optimizer's state: "<state name>.<parameter name>".
+  // The same for the state: "<state name>.<parameter name>" (ParameterUpdater::State).
   absl::Status LoadOptimizerState(const std::vector<data::NamedTensor>& tensors);
 
   int chunk_count() const { return chunk_count_; }
@@ -43,10 +42,18 @@ class ParameterStore {
 
   // Makes room for the next version. Threads: alone.
   void BeginStep();
+  // Whether chunks cannot be applied one by one, but only all together.
+  bool NeedsWholeGradient() const { return updater_.NeedsWholeGradient(); }
   // Computes one chunk of the next version from the root of its shard tree.
-  // Requires: once per chunk and step. Threads: different chunks at once.
-  void ApplyChunk(int chunk, const Tensor& gradient_sum, uint64_t step, double batch_size,
-                  double learning_rate_factor);
+  // Requires: !NeedsWholeGradient(); once per chunk and step. Threads:
+  // different chunks at once.
+  void ApplyChunk(int chunk, const Tensor& gradient_sum, const optim::UpdateStep& step);
+  // Keeps the root of a chunk's shard tree for ApplyAll.
+  // Requires: NeedsWholeGradient(). Threads: different chunks at once.
+  void KeepChunk(int chunk, const Tensor& gradient_sum);
+  // Computes the whole next version from what was kept. Requires: every chunk
+  // kept, once per step. Threads: alone.
+  void ApplyAll(const optim::UpdateStep& step);
   // The next version becomes the current one. Threads: alone.
   void CommitStep();
   // Whether every present parameter is a number, as only those are worth keeping.
@@ -54,22 +61,19 @@ class ParameterStore {
 
   // The current version by name, sharing its memory.
   std::vector<data::NamedTensor> NamedParameters() const;
-  // A copy of the optimizer's state by name. Threads: alone.
-  std::vector<data::NamedTensor> CopyOptimizerState() const;
-  const nn::ParameterLayout& layout() const { return layout_; }
-  const optim::Optimizer& optimizer() const { return *optimizer_; }
+  // A copy of the state by name. Threads: alone.
+  std::vector<data::NamedTensor> CopyOptimizerState();
+  const nn::ParameterLayout& layout() const { return updater_.layout(); }
+  // The optimizers, for people.
+  std::string DescribeOptimizer() const { return updater_.Describe(); }
 
  private:
   Tensor Chunk(const Tensor& flat, int chunk) const;
-  absl::Status Load(const std::string& prefix, const std::vector<data::NamedTensor>& tensors,
-                    Tensor& flat) const;
-
-  const nn::ParameterLayout layout_;
-  const std::unique_ptr<optim::Optimizer> optimizer_;
+  optim::ParameterUpdater updater_;
   const int chunk_count_;
   Tensor current_;
   Tensor next_;
-  std::vector<Tensor> state_;  // one flat vector per state of the optimizer
+  Tensor gradient_;  // flat; only where NeedsWholeGradient()
 };
 
 }  // namespace lockstep::server

@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include "engine/model/build_model.h"
+#include <memory>
+#include <utility>
+
+#include "engine/optim/lamb.h"
+#include "engine/optim/sgd.h"
 
 namespace lockstep::server {
 namespace {
@@ -10,18 +14,22 @@ namespace {
 // One weight of 70,000 elements (two chunks) and a bias.
 ParameterStore MakeStore() {
   nn::ParameterLayout layout({{"0.weight", Shape{700, 100}}, {"0.bias", Shape{700}}});
-  v1::OptimizerChoice choice;
-  choice.mutable_sgd()->set_learning_rate(1);
-  choice.mutable_sgd()->set_momentum(0.5f);
+  optim::SgdOptions options;
+  options.learning_rate = 1;
+  options.momentum = 0.5;
+  auto rules = optim::UpdateRules::Uniform(layout, std::make_shared<optim::Sgd>(options));
   Tensor parameters = Tensor::Full(Shape{layout.total_elements()}, 2);
-  return ParameterStore(std::move(layout), *MakeOptimizer(choice), parameters);
+  return ParameterStore(std::move(layout), std::move(rules), parameters);
 }
 
 void Step(ParameterStore& store, uint64_t step, float gradient_sum) {
+  optim::UpdateStep update;
+  update.step = step;
+  update.batch_size = 4;
+  update.learning_rate_factor = 0.5;
   store.BeginStep();
   for (int chunk = 0; chunk < store.chunk_count(); ++chunk) {
-    store.ApplyChunk(chunk, Tensor::Full(Shape{store.ChunkElements(chunk)}, gradient_sum), step,
-                     /*batch_size=*/4, /*learning_rate_factor=*/0.5);
+    store.ApplyChunk(chunk, Tensor::Full(Shape{store.ChunkElements(chunk)}, gradient_sum), update);
   }
   store.CommitStep();
 }
@@ -52,6 +60,22 @@ TEST(ParameterStoreTest, WhatIsSavedIsWhatIsRestored) {
   Step(store, 1, 3);
   Step(other, 1, 3);
   EXPECT_EQ(store.CurrentChunk(0).data<float>()[7], other.CurrentChunk(0).data<float>()[7]);
+}
+
+TEST(ParameterStoreTest, WhatNeedsTheWholeGradientIsAppliedAtOnce) {
+  nn::ParameterLayout layout({{"0.weight", Shape{700, 100}}});
+  auto rules =
+      optim::UpdateRules::Uniform(layout, std::make_shared<optim::Lamb>(optim::LambOptions{}));
+  ParameterStore store(layout, rules, Tensor::Full(Shape{layout.total_elements()}, 2));
+  ASSERT_TRUE(store.NeedsWholeGradient());
+  store.BeginStep();
+  for (const int chunk : {1, 0}) {
+    store.KeepChunk(chunk, Tensor::Full(Shape{store.ChunkElements(chunk)}, 3));
+  }
+  store.ApplyAll({});
+  store.CommitStep();
+  // All elements alike: a step as long as the tensor times the learning rate.
+  EXPECT_NEAR(store.CurrentChunk(1).data<float>()[7], 2 * (1 - 0.001), 1e-6);
 }
 
 TEST(ParameterStoreTest, TensorsThatAreNotTheModelsAreNamed) {

@@ -1,9 +1,11 @@
 // The gradient sums of one step: a shard tree for each chunk of the flat
 // parameter vector. A chunk whose tree is complete goes through the optimizer
-// at once, while it is in cache and others are still on their way.
+// at once, while it is in cache and others are still on their way; only where
+// the store needs the whole gradient do all chunks wait for the last.
 #ifndef LOCKSTEP_SERVER_STEP_AGGREGATION_H_
 #define LOCKSTEP_SERVER_STEP_AGGREGATION_H_
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -28,15 +30,19 @@ struct MergeTensors {
 class StepAggregation {
  public:
   // `store` must have begun the step and outlive this.
-  StepAggregation(ParameterStore* store, int shards, uint64_t step, double batch_size,
-                  double learning_rate_factor);
+  StepAggregation(ParameterStore* store, int shards, const optim::UpdateStep& step);
 
-  uint64_t step() const { return step_; }
+  uint64_t step() const { return step_.step; }
 
-  // Adds a node's sum of one chunk; the tensor is used up. Returns true where
-  // that completed the chunk: the store's NextChunk is then final.
+  // Adds a node's sum of one chunk; the tensor is used up. Returns the chunks
+  // whose new parameters that completed, [first, end): the store's NextChunk is
+  // final for them. Empty, this chunk alone, or all chunks.
   // Requires: a node of the tree, and as many elements as the chunk has.
-  bool Add(int chunk, const ShardNode& node, Tensor sum);
+  struct ChunkRange {
+    int first = 0;
+    int end = 0;
+  };
+  ChunkRange Add(int chunk, const ShardNode& node, Tensor sum);
 
  private:
   struct Chunk {
@@ -46,9 +52,10 @@ class StepAggregation {
   };
 
   ParameterStore* const store_;
-  const uint64_t step_;
-  const double batch_size_;
-  const double learning_rate_factor_;
+  const optim::UpdateStep step_;
+  // Of a store that needs the whole gradient: chunks not kept yet. Whoever
+  // takes it to 0 sees what all others kept (acquire and release).
+  std::atomic<int> missing_;
   std::vector<std::unique_ptr<Chunk>> chunks_;
 };
 

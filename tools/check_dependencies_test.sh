@@ -17,7 +17,7 @@ engine           engine
 engine/kernels   engine engine/kernels/**
 engine/autograd  engine engine/kernels engine/autograd
 engine/nn        engine engine/kernels engine/autograd engine/nn
-engine/optim     engine engine/kernels engine/optim
+engine/optim     engine engine/kernels engine/autograd engine/nn engine/optim
 engine/data      engine engine/data/**
 engine/model     engine engine/kernels engine/autograd engine/nn engine/optim engine/data/** engine/model lockstep/v1
 proto            proto/** lockstep/v1

@@ -17,6 +17,7 @@
 #include "engine/data/safetensors.h"
 #include "engine/data/sha256.h"
 #include "engine/model/build_model.h"
+#include "engine/model/build_optimizer.h"
 #include "engine/model/field_error.h"
 #include "engine/model/job_data.h"
 #include "engine/model/job_spec.h"
@@ -65,6 +66,8 @@ class Preparation {
     *parsed_.spec.mutable_data_summary() = data->Summary();
     const absl::StatusOr<ModelPlan> plan = PlanModel(parsed_.spec, data->example_shape());
     if (!plan.ok()) return Report(plan.status(), "model");
+    const auto rules = MakeUpdateRules(parsed_.spec, plan->layout);
+    if (!rules.ok()) return Report(rules.status(), "parameter_groups");
     if (!parsed_.spec.init_from().empty()) CheckInitFrom(plan->layout);
     if (parsed_.problems.empty()) CheckWhole();
   }

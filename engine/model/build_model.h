@@ -12,8 +12,6 @@
 #include "engine/nn/loss.h"
 #include "engine/nn/parameter_layout.h"
 #include "engine/nn/sequential.h"
-#include "engine/optim/optimizer.h"
-#include "engine/optim/schedule.h"
 #include "engine/shape.h"
 #include "lockstep/v1/job.pb.h"
 
@@ -42,12 +40,6 @@ absl::StatusOr<Shape> OutputShape(const v1::JobSpec& spec, const Shape& example_
 absl::StatusOr<std::unique_ptr<nn::Sequential>> BuildModel(const v1::JobSpec& spec,
                                                            const Shape& example_shape);
 
-// Checks every field's range. Unset optional fields get job.proto's defaults.
-// The fields are float32; they stand for the shortest decimal number that
-// rounds to them, so that 0.999 means 0.999 in the optimizer's float64 scalars.
-absl::StatusOr<std::unique_ptr<optim::Optimizer>> MakeOptimizer(const v1::OptimizerChoice& choice);
-// An empty choice is the constant schedule.
-absl::StatusOr<optim::Schedule> MakeSchedule(const v1::ScheduleChoice& choice);
 absl::StatusOr<std::unique_ptr<nn::Loss>> MakeLoss(const v1::LossChoice& choice);
 
 }  // namespace lockstep

@@ -1,14 +1,12 @@
 // FillJobDefaults of job_spec.h: the defaults of job.proto's comments.
+#include "engine/model/field_default.h"
 #include "engine/model/job_spec.h"
+#include "engine/model/optimizer_spec.h"
 
 namespace lockstep {
 namespace {
 
 constexpr uint32_t kDefaultShards = 8;
-
-// Leaves a field alone that is set.
-#define LOCKSTEP_DEFAULT(message, field, value) \
-  if (!(message)->has_##field()) (message)->set_##field(value)
 
 void FillSource(v1::SourceChoice* source) {
   if (!source->has_csv()) return;
@@ -27,43 +25,6 @@ void FillData(v1::Data* data) {
   LOCKSTEP_DEFAULT(scaling, standard_deviation, 1.0f);
 }
 
-void FillOptimizer(v1::OptimizerChoice* optimizer) {
-  if (optimizer->has_sgd()) {
-    v1::Sgd* sgd = optimizer->mutable_sgd();
-    LOCKSTEP_DEFAULT(sgd, momentum, 0.0f);
-    LOCKSTEP_DEFAULT(sgd, weight_decay, 0.0f);
-    LOCKSTEP_DEFAULT(sgd, nesterov, false);
-  } else if (optimizer->has_adam()) {
-    v1::Adam* adam = optimizer->mutable_adam();
-    LOCKSTEP_DEFAULT(adam, learning_rate, 0.001f);
-    LOCKSTEP_DEFAULT(adam, beta1, 0.9f);
-    LOCKSTEP_DEFAULT(adam, beta2, 0.999f);
-    LOCKSTEP_DEFAULT(adam, epsilon, 1e-8f);
-    LOCKSTEP_DEFAULT(adam, weight_decay, 0.0f);
-  }
-}
-
-void FillSchedule(v1::ScheduleChoice* schedule) {
-  switch (schedule->schedule_case()) {
-    case v1::ScheduleChoice::kStep:
-      LOCKSTEP_DEFAULT(schedule->mutable_step(), gamma, 0.1);
-      LOCKSTEP_DEFAULT(schedule->mutable_step(), warmup_steps, 0);
-      break;
-    case v1::ScheduleChoice::kCosine:
-      LOCKSTEP_DEFAULT(schedule->mutable_cosine(), final_factor, 0.0);
-      LOCKSTEP_DEFAULT(schedule->mutable_cosine(), warmup_steps, 0);
-      break;
-    case v1::ScheduleChoice::kLinear:
-      LOCKSTEP_DEFAULT(schedule->mutable_linear(), final_factor, 0.0);
-      LOCKSTEP_DEFAULT(schedule->mutable_linear(), warmup_steps, 0);
-      break;
-    case v1::ScheduleChoice::kConstant:
-    case v1::ScheduleChoice::SCHEDULE_NOT_SET:
-      LOCKSTEP_DEFAULT(schedule->mutable_constant(), warmup_steps, 0);
-      break;
-  }
-}
-
 }  // namespace
 
 void FillJobDefaults(v1::JobSpec* spec) {
@@ -71,17 +32,12 @@ void FillJobDefaults(v1::JobSpec* spec) {
   for (v1::LayerChoice& layer : *spec->mutable_model()) {
     if (layer.has_linear()) LOCKSTEP_DEFAULT(layer.mutable_linear(), bias, true);
   }
-  if (spec->has_optimizer()) FillOptimizer(spec->mutable_optimizer());
-  FillSchedule(spec->mutable_learning_rate_schedule());
+  FillTrainingDefaults(spec);
   LOCKSTEP_DEFAULT(spec, shards, kDefaultShards);
   LOCKSTEP_DEFAULT(spec, shuffle, true);
   LOCKSTEP_DEFAULT(spec->mutable_workers(), min, 1);
   LOCKSTEP_DEFAULT(spec->mutable_workers(), max, spec->shards());
   LOCKSTEP_DEFAULT(spec->mutable_checkpoint(), interval_steps, 0);
 }
-
-#undef LOCKSTEP_DEFAULT
-
-#undef LOCKSTEP_DEFAULT
 
 }  // namespace lockstep

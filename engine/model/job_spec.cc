@@ -10,6 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "engine/model/field_checker.h"
+#include "engine/model/optimizer_spec.h"
 
 namespace lockstep {
 namespace {
@@ -18,90 +20,14 @@ constexpr uint64_t kMaxBatchSize = uint64_t{1} << 24;
 constexpr uint64_t kMaxOutFeatures = uint64_t{1} << 24;
 constexpr uint64_t kMaxShards = 1024;
 constexpr int kMaxLayers = 10000;
-// A path is no longer than the system allows.
-constexpr size_t kMaxPathLength = 4096;
 constexpr size_t kMaxNameLength = 128;
-constexpr size_t kSha256HexLength = 64;
 // Elements of one example: an index into them fits in 32 bits.
 constexpr int64_t kMaxExampleElements = int64_t{1} << 31;
-// Counts of steps fit in SQLite's signed integers, and sums of two do too.
-constexpr uint64_t kMaxSteps = uint64_t{1} << 62;
 constexpr size_t kProblemsInStatus = 5;
-
-// Collects problems; one method per kind of rule.
-class Checker {
- public:
-  std::vector<FieldProblem> Take() && { return std::move(problems_); }
-
-  void Add(std::string path, std::string message) {
-    problems_.push_back({std::move(path), std::move(message), ""});
-  }
-  template <typename T>
-  void AddRange(std::string path, T got, std::string wanted) {
-    std::string message = absl::StrCat("got ", got, ", want ", wanted);
-    problems_.push_back({std::move(path), std::move(message), std::move(wanted)});
-  }
-  void Missing(std::string path, absl::string_view wanted) {
-    Add(std::move(path), absl::StrCat("missing, want ", wanted));
-  }
-
-  // Returns whether it is in range.
-  bool WholeNumber(std::string path, uint64_t got, uint64_t least, uint64_t most) {
-    if (got >= least && got <= most) return true;
-    AddRange(std::move(path), got, absl::StrCat(least, " to ", most));
-    return false;
-  }
-  // These four also refuse infinity and NaN.
-  template <typename T>
-  void Positive(std::string path, T got) {
-    if (!(std::isfinite(got) && got > 0)) AddRange(std::move(path), got, "a finite number > 0");
-  }
-  template <typename T>
-  void NotNegative(std::string path, T got) {
-    if (!(std::isfinite(got) && got >= 0)) AddRange(std::move(path), got, "a finite number >= 0");
-  }
-  template <typename T>
-  void Fraction(std::string path, T got) {
-    if (!(got >= 0 && got < 1)) AddRange(std::move(path), got, "0 <= it < 1");
-  }
-  template <typename T>
-  void Finite(std::string path, T got) {
-    if (!std::isfinite(got)) AddRange(std::move(path), got, "a finite number");
-  }
-
-  void Path(std::string path, absl::string_view got) {
-    if (got.empty()) {
-      Missing(std::move(path), "a file's path");
-    } else {
-      OptionalPath(std::move(path), got);
-    }
-  }
-  void OptionalPath(std::string path, absl::string_view got) {
-    if (got.size() > kMaxPathLength) {
-      AddRange(std::move(path), absl::StrCat(got.size(), " bytes"),
-               absl::StrCat("at most ", kMaxPathLength));
-    } else if (got.find('\0') != absl::string_view::npos) {
-      Add(std::move(path), "got a path with a NUL byte, want one without");
-    }
-  }
-  // Empty or 64 lower-case hexadecimal digits.
-  void Digest(std::string path, absl::string_view got) {
-    const bool hex = std::all_of(got.begin(), got.end(), [](char c) {
-      return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f');
-    });
-    if (!got.empty() && (!hex || got.size() != kSha256HexLength)) {
-      AddRange(std::move(path), absl::StrCat(got.size(), " bytes"),
-               "64 hexadecimal digits in lower case");
-    }
-  }
-
- private:
-  std::vector<FieldProblem> problems_;
-};
 
 // The rules, one function per message.
 
-void CheckName(const std::string& name, Checker* checker) {
+void CheckName(const std::string& name, FieldChecker* checker) {
   static constexpr char kWanted[] = "1 to 128 characters of A-Z a-z 0-9 . _ -";
   if (name.empty()) return checker->Missing("name", kWanted);
   if (name.size() > kMaxNameLength) {
@@ -116,7 +42,7 @@ void CheckName(const std::string& name, Checker* checker) {
   }
 }
 
-void CheckCsv(const v1::CsvSource& csv, const std::string& path, Checker* checker) {
+void CheckCsv(const v1::CsvSource& csv, const std::string& path, FieldChecker* checker) {
   checker->Path(path + ".path", csv.path());
   int64_t index = 0;
   if (!csv.header() && !absl::SimpleAtoi(csv.label_column(), &index)) {
@@ -126,7 +52,7 @@ void CheckCsv(const v1::CsvSource& csv, const std::string& path, Checker* checke
   checker->Digest(path + ".sha256", csv.sha256());
 }
 
-void CheckSource(const v1::SourceChoice& source, const std::string& path, Checker* checker) {
+void CheckSource(const v1::SourceChoice& source, const std::string& path, FieldChecker* checker) {
   switch (source.source_case()) {
     case v1::SourceChoice::kCsv:
       CheckCsv(source.csv(), path + ".csv", checker);
@@ -143,7 +69,7 @@ void CheckSource(const v1::SourceChoice& source, const std::string& path, Checke
   }
 }
 
-void CheckData(const v1::Data& data, Checker* checker) {
+void CheckData(const v1::Data& data, FieldChecker* checker) {
   if (data.has_train()) {
     CheckSource(data.train(), "data.train", checker);
   } else {
@@ -160,7 +86,7 @@ void CheckData(const v1::Data& data, Checker* checker) {
   checker->Positive("data.scaling.standard_deviation", data.scaling().standard_deviation());
 }
 
-void CheckModel(const v1::JobSpec& spec, Checker* checker) {
+void CheckModel(const v1::JobSpec& spec, FieldChecker* checker) {
   if (spec.model().empty()) return checker->Missing("model", "at least one layer");
   if (spec.model_size() > kMaxLayers) {
     return checker->AddRange("model", absl::StrCat(spec.model_size(), " layers"),
@@ -178,51 +104,7 @@ void CheckModel(const v1::JobSpec& spec, Checker* checker) {
   }
 }
 
-void CheckSgd(const v1::Sgd& sgd, const std::string& path, Checker* checker) {
-  checker->Positive(path + ".learning_rate", sgd.learning_rate());
-  checker->Fraction(path + ".momentum", sgd.momentum());
-  checker->NotNegative(path + ".weight_decay", sgd.weight_decay());
-  if (sgd.nesterov() && sgd.momentum() == 0) {
-    checker->Add(path + ".nesterov", "needs momentum, got momentum 0, want momentum > 0");
-  }
-}
-
-void CheckAdam(const v1::Adam& adam, const std::string& path, Checker* checker) {
-  checker->Positive(path + ".learning_rate", adam.learning_rate());
-  checker->Fraction(path + ".beta1", adam.beta1());
-  checker->Fraction(path + ".beta2", adam.beta2());
-  checker->Positive(path + ".epsilon", adam.epsilon());
-  checker->NotNegative(path + ".weight_decay", adam.weight_decay());
-}
-
-void CheckOptimizer(const v1::OptimizerChoice& optimizer, Checker* checker) {
-  switch (optimizer.optimizer_case()) {
-    case v1::OptimizerChoice::kSgd:
-      return CheckSgd(optimizer.sgd(), "optimizer.sgd", checker);
-    case v1::OptimizerChoice::kAdam:
-      return CheckAdam(optimizer.adam(), "optimizer.adam", checker);
-    case v1::OptimizerChoice::OPTIMIZER_NOT_SET:
-      return checker->Missing("optimizer", "sgd or adam");
-  }
-}
-
-void CheckFinalFactor(const std::string& path, double got, Checker* checker) {
-  if (!(got >= 0 && got <= 1)) checker->AddRange(path, got, "0 to 1");
-}
-
-void CheckSchedule(const v1::ScheduleChoice& schedule, Checker* checker) {
-  const std::string path = "learning_rate_schedule";
-  if (schedule.has_step()) {
-    checker->WholeNumber(path + ".step.step_size", schedule.step().step_size(), 1, kMaxSteps);
-    checker->Positive(path + ".step.gamma", schedule.step().gamma());
-  } else if (schedule.has_cosine()) {
-    CheckFinalFactor(path + ".cosine.final_factor", schedule.cosine().final_factor(), checker);
-  } else if (schedule.has_linear()) {
-    CheckFinalFactor(path + ".linear.final_factor", schedule.linear().final_factor(), checker);
-  }
-}
-
-void CheckLength(const v1::JobSpec& spec, Checker* checker) {
+void CheckLength(const v1::JobSpec& spec, FieldChecker* checker) {
   if (spec.has_epochs()) checker->WholeNumber("epochs", spec.epochs(), 1, kMaxSteps);
   if (spec.has_steps()) checker->WholeNumber("steps", spec.steps(), 1, kMaxSteps);
   if (spec.has_epochs() && spec.has_steps()) {
@@ -232,7 +114,7 @@ void CheckLength(const v1::JobSpec& spec, Checker* checker) {
   }
 }
 
-void CheckShardsAndWorkers(const v1::JobSpec& spec, Checker* checker) {
+void CheckShardsAndWorkers(const v1::JobSpec& spec, FieldChecker* checker) {
   if (!checker->WholeNumber("shards", spec.shards(), 1, kMaxShards)) return;
   const v1::Workers& workers = spec.workers();
   const bool max_in_range = checker->WholeNumber("workers.max", workers.max(), 1, spec.shards());
@@ -240,7 +122,7 @@ void CheckShardsAndWorkers(const v1::JobSpec& spec, Checker* checker) {
                        max_in_range ? workers.max() : spec.shards());
 }
 
-void CheckExampleShape(const v1::DataSummary& summary, Checker* checker) {
+void CheckExampleShape(const v1::DataSummary& summary, FieldChecker* checker) {
   const std::string path = "data_summary.example_shape";
   if (summary.example_shape().empty()) return checker->Missing(path, "at least one axis");
   int64_t elements = 1;
@@ -254,7 +136,7 @@ void CheckExampleShape(const v1::DataSummary& summary, Checker* checker) {
   }
 }
 
-void CheckDataSummary(const v1::JobSpec& spec, Checker* checker) {
+void CheckDataSummary(const v1::JobSpec& spec, FieldChecker* checker) {
   const v1::DataSummary& summary = spec.data_summary();
   // Sums of the two stay far from overflow.
   constexpr uint64_t kMaxExamples = uint64_t{1} << 48;
@@ -274,7 +156,7 @@ void CheckDataSummary(const v1::JobSpec& spec, Checker* checker) {
 }
 
 void CheckSourceSubmitted(const v1::SourceChoice& source, const std::string& path,
-                          Checker* checker) {
+                          FieldChecker* checker) {
   static constexpr char kWanted[] = "the file's SHA-256, which the client fills in";
   if (source.has_csv() && source.csv().sha256().empty()) {
     checker->Missing(path + ".csv.sha256", kWanted);
@@ -292,15 +174,14 @@ void CheckSourceSubmitted(const v1::SourceChoice& source, const std::string& pat
 std::vector<FieldProblem> ValidateJobSpec(const v1::JobSpec& original) {
   v1::JobSpec spec = original;
   FillJobDefaults(&spec);
-  Checker checker;
+  FieldChecker checker;
   CheckName(spec.name(), &checker);
   CheckData(spec.data(), &checker);
   CheckModel(spec, &checker);
   if (spec.loss().loss_case() == v1::LossChoice::LOSS_NOT_SET) {
     checker.Missing("loss", "cross_entropy or mse");
   }
-  CheckOptimizer(spec.optimizer(), &checker);
-  CheckSchedule(spec.learning_rate_schedule(), &checker);
+  CheckTraining(spec, &checker);
   CheckLength(spec, &checker);
   checker.WholeNumber("batch_size", spec.batch_size(), 1, kMaxBatchSize);
   CheckShardsAndWorkers(spec, &checker);
@@ -312,7 +193,7 @@ std::vector<FieldProblem> ValidateJobSpec(const v1::JobSpec& original) {
 
 std::vector<FieldProblem> ValidateSubmittedJobSpec(const v1::JobSpec& spec) {
   std::vector<FieldProblem> problems = ValidateJobSpec(spec);
-  Checker checker;
+  FieldChecker checker;
   CheckSourceSubmitted(spec.data().train(), "data.train", &checker);
   CheckSourceSubmitted(spec.data().validation(), "data.validation", &checker);
   if (!spec.init_from().empty() && spec.init_from_sha256().empty()) {

@@ -117,9 +117,44 @@ TEST(ValidateJobSpecTest, NamesEverythingThatAnEmptySpecLacks) {
       ElementsAre("name: missing, want 1 to 128 characters of A-Z a-z 0-9 . _ -",
                   "data.train: missing, want csv or idx", "model: missing, want at least one layer",
                   "loss: missing, want cross_entropy or mse",
-                  "optimizer: missing, want sgd or adam",
+                  "optimizer: missing, want sgd, adam, adamw, rmsprop, adagrad, adadelta, lamb, "
+                  "lion or muon",
                   "epochs: missing, want exactly one of epochs and steps",
                   "batch_size: got 0, want 1 to 16777216"));
+}
+
+TEST(ValidateJobSpecTest, ChecksEveryOptimizer) {
+  EXPECT_THAT(Problems("optimizer {adamw {weight_decay: -1}}"),
+              ElementsAre("optimizer.adamw.weight_decay: got -1, want a finite number >= 0"));
+  EXPECT_THAT(Problems("optimizer {rmsprop {alpha: 1 momentum: -1}}"),
+              ElementsAre("optimizer.rmsprop.alpha: got 1, want 0 <= it < 1",
+                          "optimizer.rmsprop.momentum: got -1, want 0 <= it < 1"));
+  EXPECT_THAT(Problems("optimizer {adagrad {initial_accumulator_value: -1}}"),
+              ElementsAre("optimizer.adagrad.initial_accumulator_value: got -1, want a finite "
+                          "number >= 0"));
+  EXPECT_THAT(Problems("optimizer {adadelta {epsilon: 0}}"),
+              ElementsAre("optimizer.adadelta.epsilon: got 0, want a finite number > 0"));
+  EXPECT_THAT(Problems("optimizer {lamb {beta2: 1}}"),
+              ElementsAre("optimizer.lamb.beta2: got 1, want 0 <= it < 1"));
+  EXPECT_THAT(Problems("optimizer {lion {learning_rate: 0}}"),
+              ElementsAre("optimizer.lion.learning_rate: got 0, want a finite number > 0"));
+  EXPECT_THAT(Problems("optimizer {muon {newton_schulz_steps: 100 adamw {beta1: 1}}}"),
+              ElementsAre("optimizer.muon.newton_schulz_steps: got 100, want 1 to 99",
+                          "optimizer.muon.adamw.beta1: got 1, want 0 <= it < 1"));
+}
+
+TEST(ValidateJobSpecTest, ChecksClippingGroupsAndAverage) {
+  EXPECT_THAT(Problems("gradient_clipping {max_norm: 0 max_value: -1}"),
+              ElementsAre("gradient_clipping.max_value: got -1, want a finite number > 0",
+                          "gradient_clipping.max_norm: got 0, want a finite number > 0"));
+  EXPECT_THAT(Problems("parameter_groups {learning_rate_factor: 0 weight_decay: -1 "
+                       "optimizer {adam {beta1: 2}}}"),
+              ElementsAre("parameter_groups[0].parameters: missing, want at least one pattern",
+                          "parameter_groups[0].learning_rate_factor: got 0, want a finite number "
+                          "> 0",
+                          "parameter_groups[0].weight_decay: got -1, want a finite number >= 0",
+                          "parameter_groups[0].optimizer.adam.beta1: got 2, want 0 <= it < 1"));
+  EXPECT_THAT(Problems("ema {decay: 1}"), ElementsAre("ema.decay: got 1, want 0 < it < 1"));
 }
 
 TEST(ValidateJobSpecTest, ChecksTheName) {
@@ -218,6 +253,26 @@ TEST(ValidateJobSpecTest, ChecksSchedules) {
               ElementsAre("learning_rate_schedule.step.gamma: got 0, want a finite number > 0"));
   EXPECT_THAT(Problems("learning_rate_schedule {cosine {final_factor: 1.5}}"),
               ElementsAre("learning_rate_schedule.cosine.final_factor: got 1.5, want 0 to 1"));
+  EXPECT_THAT(
+      Problems("learning_rate_schedule {multistep {milestones: [3, 2] gamma: -1}}"),
+      ElementsAre("learning_rate_schedule.multistep.milestones[1]: got 2 after 3, want them "
+                  "ascending",
+                  "learning_rate_schedule.multistep.gamma: got -1, want a finite number > 0"));
+  EXPECT_THAT(Problems("learning_rate_schedule {multistep {}}"),
+              ElementsAre("learning_rate_schedule.multistep.milestones: missing, want at least "
+                          "one"));
+  EXPECT_THAT(Problems("learning_rate_schedule {exponential {}}"),
+              ElementsAre("learning_rate_schedule.exponential.gamma: got 0, want a finite number "
+                          "> 0"));
+  EXPECT_THAT(Problems("learning_rate_schedule {cosine_restarts {cycle_multiplier: 0}}"),
+              ElementsAre(HasSubstr("cosine_restarts.first_cycle_steps: got 0, want 1 to "),
+                          HasSubstr("cosine_restarts.cycle_multiplier: got 0, want 1 to ")));
+  EXPECT_THAT(Problems("learning_rate_schedule {one_cycle {warmup_fraction: 2}}"),
+              ElementsAre("learning_rate_schedule.one_cycle.warmup_fraction: got 2, want 0 to 1"));
+  EXPECT_THAT(Problems("learning_rate_schedule {plateau {factor: 1}}"),
+              ElementsAre("learning_rate_schedule.plateau.factor: got 1, want 0 < it < 1",
+                          "learning_rate_schedule.plateau: got no validation examples, want "
+                          "data.validation or data.validation_fraction"));
   EXPECT_THAT(Problems("learning_rate_schedule {linear {final_factor: nan}}"),
               ElementsAre("learning_rate_schedule.linear.final_factor: got nan, want 0 to 1"));
 }

@@ -10,18 +10,19 @@
 namespace lockstep::optim {
 
 Adam::Adam(const AdamOptions& options)
-    : options_(options), state_names_({"first_moment", "second_moment"}) {}
+    : options_(options), state_names_({"first_moment", "second_moment"}) {
+  if (options.amsgrad) state_names_.push_back("greatest_second_moment");
+}
 
-void Adam::Update(uint64_t step, double batch_size, double learning_rate_factor,
-                  absl::Span<const float> gradient_sum, absl::Span<const float> parameter,
-                  absl::Span<const absl::Span<float>> state,
+void Adam::Update(const UpdateStep& step, absl::Span<const float> gradient_sum,
+                  absl::Span<const float> parameter, absl::Span<const absl::Span<float>> state,
                   absl::Span<float> new_parameter) const {
   LOCKSTEP_CHECK_EQ(static_cast<int>(state.size()), state_count());
-  const double correction1 = 1.0 - kernels::PowerOfWhole(options_.beta1, step + 1);
-  const double correction2 = 1.0 - kernels::PowerOfWhole(options_.beta2, step + 1);
-  const double learning_rate = options_.learning_rate * learning_rate_factor;
+  const double correction1 = 1.0 - kernels::PowerOfWhole(options_.beta1, step.step + 1);
+  const double correction2 = 1.0 - kernels::PowerOfWhole(options_.beta2, step.step + 1);
+  const double learning_rate = options_.learning_rate * step.learning_rate_factor;
   kernels::AdamStep scalars;
-  scalars.batch_size = static_cast<float>(batch_size);
+  scalars.gradient = step.gradient();
   scalars.beta1 = static_cast<float>(options_.beta1);
   scalars.one_minus_beta1 = static_cast<float>(1.0 - options_.beta1);
   scalars.beta2 = static_cast<float>(options_.beta2);
@@ -29,14 +30,20 @@ void Adam::Update(uint64_t step, double batch_size, double learning_rate_factor,
   scalars.step_size = static_cast<float>(learning_rate / correction1);
   scalars.bias_correction2_root = static_cast<float>(std::sqrt(correction2));
   scalars.epsilon = static_cast<float>(options_.epsilon);
-  scalars.weight_decay = static_cast<float>(options_.weight_decay);
-  kernels::AdamUpdate(scalars, gradient_sum, parameter, state[0], state[1], new_parameter);
+  if (options_.decoupled) {
+    scalars.decay = static_cast<float>(1.0 - learning_rate * options_.weight_decay);
+  } else {
+    scalars.weight_decay = static_cast<float>(options_.weight_decay);
+  }
+  kernels::AdamUpdate(scalars, gradient_sum, parameter, state[0], state[1],
+                      options_.amsgrad ? state[2] : absl::Span<float>(), new_parameter);
 }
 
 std::string Adam::Describe() const {
-  return absl::StrCat("Adam(learning_rate=", options_.learning_rate, ", beta1=", options_.beta1,
-                      ", beta2=", options_.beta2, ", epsilon=", options_.epsilon,
-                      ", weight_decay=", options_.weight_decay, ")");
+  return absl::StrCat(
+      options_.decoupled ? "AdamW" : "Adam", "(learning_rate=", options_.learning_rate,
+      ", beta1=", options_.beta1, ", beta2=", options_.beta2, ", epsilon=", options_.epsilon,
+      ", weight_decay=", options_.weight_decay, options_.amsgrad ? ", amsgrad=True)" : ")");
 }
 
 }  // namespace lockstep::optim

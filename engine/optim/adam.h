@@ -1,11 +1,16 @@
-// Adam:
-//   g = gradient_sum / batch_size + weight_decay * p
+// Adam, AdamW and their AMSGrad variants:
+//   g = gradient_sum / batch_size     Adam: + weight_decay * p
+//   AdamW:   p = p * (1 - learning_rate * weight_decay)
 //   m = beta1 * m + (1 - beta1) * g
 //   v = beta2 * v + (1 - beta2) * g^2
-//   p = p - learning_rate * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
+//   AMSGrad: w = max(w, v), else w = v
+//   p = p - learning_rate * (m / (1 - beta1^t)) / (sqrt(w / (1 - beta2^t)) + epsilon)
 // with t = 1 at the first step.
 // Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization" (2015),
-// algorithm 1; weight decay as torch.optim.Adam (added to the gradient).
+// algorithm 1; Loshchilov and Hutter, "Decoupled Weight Decay Regularization"
+// (2019), algorithm 2; Reddi and others, "On the Convergence of Adam and
+// Beyond" (2018), algorithm 2, as in torch.optim: the greatest v is divided by
+// the bias correction.
 #ifndef LOCKSTEP_ENGINE_OPTIM_ADAM_H_
 #define LOCKSTEP_ENGINE_OPTIM_ADAM_H_
 
@@ -19,6 +24,8 @@ struct AdamOptions {
   double beta2 = 0.999;          // 0 <= beta2 < 1
   double epsilon = 1e-8;         // > 0
   double weight_decay = 0;       // >= 0
+  bool decoupled = false;        // AdamW
+  bool amsgrad = false;
 };
 
 class Adam : public Optimizer {
@@ -27,15 +34,14 @@ class Adam : public Optimizer {
   explicit Adam(const AdamOptions& options);
 
   const std::vector<std::string>& state_names() const override { return state_names_; }
-  void Update(uint64_t step, double batch_size, double learning_rate_factor,
-              absl::Span<const float> gradient_sum, absl::Span<const float> parameter,
-              absl::Span<const absl::Span<float>> state,
+  void Update(const UpdateStep& step, absl::Span<const float> gradient_sum,
+              absl::Span<const float> parameter, absl::Span<const absl::Span<float>> state,
               absl::Span<float> new_parameter) const override;
   std::string Describe() const override;
 
  private:
   const AdamOptions options_;
-  const std::vector<std::string> state_names_;
+  std::vector<std::string> state_names_;
 };
 
 }  // namespace lockstep::optim

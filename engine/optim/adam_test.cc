@@ -18,7 +18,9 @@ void Step(const Adam& adam, uint64_t step, absl::Span<const float> gradient, int
       absl::MakeSpan(state->first_moment).subspan(begin, end - begin),
       absl::MakeSpan(state->second_moment).subspan(begin, end - begin)};
   const absl::Span<float> parameter = absl::MakeSpan(state->parameter).subspan(begin, end - begin);
-  adam.Update(step, 1, 1, gradient.subspan(begin, end - begin), parameter, moments, parameter);
+  UpdateStep update;
+  update.step = step;
+  adam.Update(update, gradient.subspan(begin, end - begin), parameter, moments, parameter);
 }
 
 TEST(AdamTest, ThreeStepsAsTorch) {
@@ -44,6 +46,20 @@ TEST(AdamTest, WeightDecayIsAddedToTheGradient) {
   Step(Adam(options), 0, gradient, 0, 1, &state);
   EXPECT_NEAR(state.parameter[0], 0.9, 1e-6);
   EXPECT_NEAR(state.first_moment[0], 0.05, 1e-6);
+}
+
+TEST(AdamTest, DecoupledDecayPassesTheMomentsBy) {
+  AdamOptions options;
+  options.learning_rate = 0.1;
+  options.weight_decay = 0.5;
+  options.decoupled = true;
+  State state{{1}, {0}, {0}};
+  const float gradient[] = {0};
+  Step(Adam(options), 0, gradient, 0, 1, &state);
+  EXPECT_FLOAT_EQ(state.parameter[0], 0.95f);
+  EXPECT_EQ(state.first_moment[0], 0);
+  EXPECT_EQ(Adam(options).Describe(),
+            "AdamW(learning_rate=0.1, beta1=0.9, beta2=0.999, epsilon=1e-08, weight_decay=0.5)");
 }
 
 TEST(AdamTest, PiecesGiveTheBitsOfTheWhole) {

@@ -1,6 +1,6 @@
 // How a gradient changes parameters. An optimizer holds no state of its own:
-// state lies in flat vectors beside the parameters, so that the server can
-// update pieces in parallel, checkpoint them and restore them.
+// state lies in vectors beside the parameters, so that the server can update
+// pieces in parallel, checkpoint them and restore them.
 #ifndef LOCKSTEP_ENGINE_OPTIM_OPTIMIZER_H_
 #define LOCKSTEP_ENGINE_OPTIM_OPTIMIZER_H_
 
@@ -9,29 +9,50 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "engine/kernels/gradient_scale.h"
 
 namespace lockstep::optim {
+
+// What an update must know beside the numbers themselves.
+struct UpdateStep {
+  uint64_t step = 0;                // steps done before, from 0
+  double batch_size = 1;            // examples in the gradient's sum, 1 to 2^24
+  double learning_rate_factor = 1;  // Schedule::Factor times the parameter group's
+  double gradient_limit = 0;        // clipping by value, > 0; 0: none
+  double gradient_factor = 1;       // clipping by the global norm
+
+  kernels::GradientScale gradient() const {
+    return {static_cast<float>(batch_size), static_cast<float>(gradient_limit),
+            static_cast<float>(gradient_factor)};
+  }
+};
+
+// What a call of Update may be given.
+enum class Granularity {
+  kElement,  // any piece: any cut gives the same bits
+  kTensor,   // one whole parameter tensor: norms or products of it are needed
+};
 
 // Threads: immutable; any number of threads at once.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
 
+  virtual Granularity granularity() const { return Granularity::kElement; }
+
   // Vectors of state that each parameter element needs, all zero before step 0.
   int state_count() const { return static_cast<int>(state_names().size()); }
   // For checkpoints: "velocity", or "first_moment" and "second_moment".
   virtual const std::vector<std::string>& state_names() const = 0;
 
-  // One step on a piece of the flat parameter vector (all spans of one length,
-  // element i of each belongs together; any cut into pieces gives the same
-  // bits). new_parameter may be parameter; state is updated in place.
-  // step: steps done before, from 0. batch_size: examples in gradient_sum, by
-  // which it is divided, 1 to 2^24. learning_rate_factor: Schedule::Factor.
+  // One step on a piece of the parameters (all spans of one length, element i
+  // of each belongs together). new_parameter may be parameter; state is updated
+  // in place.
   // Requires: state.size() == state_count().
-  // Order: kernels/optimizer_update.h; its scalars in float64, rounded once.
-  virtual void Update(uint64_t step, double batch_size, double learning_rate_factor,
-                      absl::Span<const float> gradient_sum, absl::Span<const float> parameter,
-                      absl::Span<const absl::Span<float>> state,
+  // Order: kernels/optimizer_update.h, tensor_update.h; scalars in float64, one
+  // operation after another from the left, rounded once.
+  virtual void Update(const UpdateStep& step, absl::Span<const float> gradient_sum,
+                      absl::Span<const float> parameter, absl::Span<const absl::Span<float>> state,
                       absl::Span<float> new_parameter) const = 0;
 
   // "Sgd(learning_rate=0.1, momentum=0.9, ...)".

@@ -11,17 +11,17 @@ Sgd::Sgd(const SgdOptions& options)
       state_names_(options.momentum != 0 ? std::vector<std::string>{"velocity"}
                                          : std::vector<std::string>{}) {}
 
-void Sgd::Update(uint64_t step, double batch_size, double learning_rate_factor,
-                 absl::Span<const float> gradient_sum, absl::Span<const float> parameter,
-                 absl::Span<const absl::Span<float>> state, absl::Span<float> new_parameter) const {
+void Sgd::Update(const UpdateStep& step, absl::Span<const float> gradient_sum,
+                 absl::Span<const float> parameter, absl::Span<const absl::Span<float>> state,
+                 absl::Span<float> new_parameter) const {
   LOCKSTEP_CHECK_EQ(static_cast<int>(state.size()), state_count());
   kernels::SgdStep scalars;
-  scalars.batch_size = static_cast<float>(batch_size);
-  scalars.learning_rate = static_cast<float>(options_.learning_rate * learning_rate_factor);
+  scalars.gradient = step.gradient();
+  scalars.learning_rate = static_cast<float>(options_.learning_rate * step.learning_rate_factor);
   scalars.momentum = static_cast<float>(options_.momentum);
   scalars.weight_decay = static_cast<float>(options_.weight_decay);
   scalars.nesterov = options_.nesterov;
-  scalars.first_step = step == 0;
+  scalars.first_step = step.step == 0;
   kernels::SgdUpdate(scalars, gradient_sum, parameter,
                      state.empty() ? absl::Span<float>() : state[0], new_parameter);
 }

@@ -24,9 +24,8 @@ class Sgd : public Optimizer {
   explicit Sgd(const SgdOptions& options);
 
   const std::vector<std::string>& state_names() const override { return state_names_; }
-  void Update(uint64_t step, double batch_size, double learning_rate_factor,
-              absl::Span<const float> gradient_sum, absl::Span<const float> parameter,
-              absl::Span<const absl::Span<float>> state,
+  void Update(const UpdateStep& step, absl::Span<const float> gradient_sum,
+              absl::Span<const float> parameter, absl::Span<const absl::Span<float>> state,
               absl::Span<float> new_parameter) const override;
   std::string Describe() const override;
 

@@ -17,8 +17,11 @@ std::vector<float> Train(const Optimizer& optimizer, const std::vector<float>& g
     std::vector<absl::Span<float>> spans;
     for (std::vector<float>& vector : state) spans.push_back(absl::MakeSpan(vector));
     const float gradient_sum[] = {gradients[step]};
-    optimizer.Update(step, batch_size, factor, gradient_sum, parameter, spans,
-                     absl::MakeSpan(parameter));
+    UpdateStep update;
+    update.step = step;
+    update.batch_size = batch_size;
+    update.learning_rate_factor = factor;
+    optimizer.Update(update, gradient_sum, parameter, spans, absl::MakeSpan(parameter));
     values.push_back(parameter[0]);
   }
   return values;

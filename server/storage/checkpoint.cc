@@ -20,6 +20,7 @@ namespace lockstep::server {
 namespace {
 
 constexpr char kOptimizerPrefix[] = "optimizer.";
+constexpr char kAveragePrefix[] = "average.";
 constexpr char kEnding[] = ".safetensors";
 constexpr char kFormatVersion[] = "1";
 
@@ -74,6 +75,18 @@ Checkpoint CheckpointOf(data::SafetensorsFile file, uint64_t step) {
   return checkpoint;
 }
 
+// The parameters' moving average where there is one, else the parameters.
+std::vector<data::NamedTensor> ModelOf(const Checkpoint& checkpoint) {
+  std::vector<data::NamedTensor> average;
+  for (const data::NamedTensor& state : checkpoint.optimizer_state) {
+    absl::string_view name = state.name;
+    if (absl::ConsumePrefix(&name, kAveragePrefix)) {
+      average.push_back({std::string(name), state.tensor});
+    }
+  }
+  return average.empty() ? checkpoint.parameters : average;
+}
+
 // One step backward in LoadNewestGoodCheckpoint: out of the way with a
 // checkpoint that is damaged (`why` is DATA_LOSS) or missing (NOT_FOUND).
 absl::Status DiscardCheckpoint(JobStore& store, const std::string& job_id,
@@ -115,7 +128,7 @@ absl::StatusOr<CheckpointRecord> AlreadySaved(JobStore& store, const std::string
   for (const CheckpointRecord& record : *records) {
     if (record.step != checkpoint.step) continue;
     const absl::Status whole = ReadCheckpoint(store.checkpoints_dir(), job_id, record).status();
-    if (whole.ok() && record.model_sha256 == data::ModelSha256(checkpoint.parameters)) {
+    if (whole.ok() && record.model_sha256 == data::ModelSha256(ModelOf(checkpoint))) {
       return record;
     }
   }
@@ -149,7 +162,7 @@ absl::StatusOr<WrittenCheckpoint> WriteCheckpoint(const std::string& checkpoints
 
   WrittenCheckpoint written;
   written.file_name = FileNameOf(checkpoint.step);
-  written.model_sha256 = data::ModelSha256(checkpoint.parameters);
+  written.model_sha256 = data::ModelSha256(ModelOf(checkpoint));
   data::SafetensorsMetadata metadata = checkpoint.metadata;
   metadata["format_version"] = kFormatVersion;
   metadata["job"] = job_id;
@@ -198,7 +211,7 @@ absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& checkpoints_dir,
   absl::StatusOr<data::SafetensorsFile> file = data::ParseSafetensors(*bytes, path);
   if (!file.ok()) return absl::DataLossError(file.status().message());
   Checkpoint checkpoint = CheckpointOf(*std::move(file), record.step);
-  const std::string model_sha256 = data::ModelSha256(checkpoint.parameters);
+  const std::string model_sha256 = data::ModelSha256(ModelOf(checkpoint));
   if (model_sha256 != record.model_sha256) {
     return absl::DataLossError(absl::StrCat("checkpoint ", path, ": model hash, got ", model_sha256,
                                             ", want ", record.model_sha256));
@@ -231,14 +244,14 @@ absl::StatusOr<LoadedCheckpoint> LoadNewestGoodCheckpoint(JobStore& store,
 }
 
 absl::StatusOr<std::string> ExportModel(const std::string& job_id, const Checkpoint& checkpoint) {
+  const std::vector<data::NamedTensor> model = ModelOf(checkpoint);
   const absl::StatusOr<std::vector<data::NamedTensor>> checked =
-      TensorsOfFile({checkpoint.step, checkpoint.parameters, {}, {}});
+      TensorsOfFile({checkpoint.step, model, {}, {}});
   if (!checked.ok()) return checked.status();
-  return data::SerializeSafetensors(checkpoint.parameters,
-                                    {{"job", job_id},
-                                     {"model_sha256", data::ModelSha256(checkpoint.parameters)},
-                                     {"producer", "lockstep"},
-                                     {"step", absl::StrCat(checkpoint.step)}});
+  return data::SerializeSafetensors(model, {{"job", job_id},
+                                            {"model_sha256", data::ModelSha256(model)},
+                                            {"producer", "lockstep"},
+                                            {"step", absl::StrCat(checkpoint.step)}});
 }
 
 absl::Status PruneCheckpoints(JobStore& store, const std::string& job_id, int keep) {

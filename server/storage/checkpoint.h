@@ -4,6 +4,9 @@
 //
 //   parameters        by their names ("0.weight"), as torch.nn has them
 //   optimizer state   "optimizer.<state>.<parameter>" ("optimizer.velocity.0.weight")
+//                     and, where the job has `ema`, the parameters' moving average
+//                     ("optimizer.average.0.weight"): it is then the job's model,
+//                     of which model_sha256 is and which ExportModel gives
 //   __metadata__      format_version "1", job, step, model_sha256, and what the
 //                     caller adds ("optimizer")
 //
@@ -88,8 +91,9 @@ absl::StatusOr<LoadedCheckpoint> LoadNewestGoodCheckpoint(JobStore& store,
                                                           const std::string& job_id,
                                                           absl::Time now);
 
-// The bytes of a safetensors file with the parameters alone, for `lockstep
-// pull`. Metadata: producer "lockstep", job, step, model_sha256.
+// The bytes of a safetensors file with the model alone, for `lockstep pull`: the
+// parameters, or their moving average where there is one. Metadata: producer "lockstep", job, step,
+// model_sha256.
 absl::StatusOr<std::string> ExportModel(const std::string& job_id, const Checkpoint& checkpoint);
 
 // Removes all but the newest `keep` checkpoints, rows and files, and older

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "engine/data/safetensors.h"
-#include "engine/model/build_model.h"
+#include "engine/model/build_optimizer.h"
 #include "engine/model/job_data.h"
 #include "engine/model/job_plan.h"
 #include "server/parameter_store.h"
@@ -28,10 +28,11 @@ TEST_P(StepLossesTest, AreThoseOfPyTorch) {
   ASSERT_TRUE(data.ok()) << data.status();
   auto computation = worker::NodeComputation::Create(golden.spec, *data, server::kChunkElements);
   ASSERT_TRUE(computation.ok()) << computation.status();
-  auto optimizer = MakeOptimizer(golden.spec.optimizer());
-  ASSERT_TRUE(optimizer.ok()) << optimizer.status();
   const nn::ParameterLayout& layout = (*computation)->layout();
-  server::ParameterStore store(layout, *std::move(optimizer),
+  auto rules = MakeUpdateRules(golden.spec, layout);
+  ASSERT_TRUE(rules.ok()) << rules.status();
+  const optim::Schedule schedule = MakeSchedule(golden.spec.learning_rate_schedule());
+  server::ParameterStore store(layout, *std::move(rules),
                                Tensor::Zeros(Shape{layout.total_elements()}));
   auto initial = data::ReadSafetensors(golden.spec.init_from());
   ASSERT_TRUE(initial.ok()) << initial.status();
@@ -42,9 +43,15 @@ TEST_P(StepLossesTest, AreThoseOfPyTorch) {
     (*computation)->SetParameters(store.CurrentChunk(0));
     store.BeginStep();
     const double examples = static_cast<double>(plan.Place(step).examples);
+    optim::UpdateStep update;
+    update.step = step;
+    update.batch_size = examples;
+    update.learning_rate_factor = schedule.Factor(step, plan.total_steps, plan.steps_per_epoch);
     const auto losses =
         (*computation)->Train(step, {0, plan.shards}, [&](int chunk, const Tensor& sum) {
-          store.ApplyChunk(chunk, sum, step, examples, /*learning_rate_factor=*/1);
+          if (!store.NeedsWholeGradient()) return store.ApplyChunk(chunk, sum, update);
+          store.KeepChunk(chunk, sum);
+          store.ApplyAll(update);
         });
     ASSERT_TRUE(losses.ok()) << losses.status();
     store.CommitStep();
