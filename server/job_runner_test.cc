@@ -49,6 +49,25 @@ v1::JobSpec SmallSpec() {
   return spec;
 }
 
+// Everything that makes a step look at more than one element: whole matrices,
+// a norm over all of them, a group of its own, an average, and a learning rate
+// that follows the validation loss.
+v1::JobSpec WithEverything(v1::JobSpec spec) {
+  spec.mutable_optimizer()->mutable_muon()->set_learning_rate(0.1f);
+  spec.mutable_gradient_clipping()->set_max_norm(0.01f);
+  spec.mutable_gradient_clipping()->set_max_value(0.005f);
+  v1::ParameterGroup& biases = *spec.add_parameter_groups();
+  biases.add_parameters("*.bias");
+  biases.set_learning_rate_factor(0.5f);
+  biases.mutable_optimizer()->mutable_lamb();
+  spec.mutable_ema()->set_decay(0.9);
+  v1::PlateauSchedule& plateau = *spec.mutable_learning_rate_schedule()->mutable_plateau();
+  plateau.set_patience(0);
+  plateau.set_factor(0.5);
+  plateau.set_threshold(0.9);
+  return spec;
+}
+
 struct RecordingHost : public JobRunnerHost {
   void OnRunning(const std::string&, const std::string& reason) override {
     reasons.push_back(reason);
@@ -144,7 +163,8 @@ class Simulation {
   }
   std::string Hash() const {
     EXPECT_TRUE(host_.final_checkpoint.has_value());
-    return data::ModelSha256(host_.final_checkpoint->parameters);
+    return data::ModelSha256(host_.final_checkpoint->parameters) +
+           data::ModelSha256(host_.final_checkpoint->optimizer_state);
   }
 
   const v1::JobSpec spec_;
@@ -170,12 +190,18 @@ TEST(JobRunnerTest, TheNumberOfWorkersChangesNoBit) {
   for (int workers : {2, 3, 4, 5, 6, 9}) EXPECT_EQ(CalmHash(WideSpec(), workers), one) << workers;
 }
 
+TEST(JobRunnerTest, NorDoesItWhereAStepNeedsTheWholeGradient) {
+  const v1::JobSpec spec = WithEverything(WideSpec());
+  const std::string one = CalmHash(spec, 1);
+  for (int workers : {3, 5}) EXPECT_EQ(CalmHash(spec, workers), one) << workers;
+}
+
 // One random life of a cluster: joins, deaths at any moment, answers late.
-void RunChaos(uint32_t seed, const std::string& calm_hash,
+void RunChaos(const v1::JobSpec& spec, uint32_t seed, const std::string& calm_hash,
               const std::vector<v1::EpochMetrics>& calm_epochs) {
   SCOPED_TRACE(seed);
   std::mt19937 random(seed);
-  Simulation simulation(SmallSpec());
+  Simulation simulation(spec);
   simulation.Join();
   for (int moves = 0; !simulation.host_.ended; ++moves) {
     ASSERT_LT(moves, 100000);
@@ -201,18 +227,25 @@ void RunChaos(uint32_t seed, const std::string& calm_hash,
   }
 }
 
-TEST(JobRunnerTest, TwoThousandRandomLivesEndWithTheSameBits) {
-  Simulation calm(SmallSpec());
+void ExpectTheSameBitsInRandomLives(const v1::JobSpec& spec, uint32_t lives) {
+  Simulation calm(spec);
   calm.Join();
   calm.RunUntilQuiet();
   const std::string hash = calm.Hash();
-  for (uint32_t seed = 1; seed <= 2000 && !HasFailure(); ++seed) {
-    RunChaos(seed, hash, calm.host_.epochs);
+  for (uint32_t seed = 1; seed <= lives && !testing::Test::HasFailure(); ++seed) {
+    RunChaos(spec, seed, hash, calm.host_.epochs);
   }
 }
 
-TEST(JobRunnerTest, GoesOnFromAnyCheckpointWithTheSameBits) {
-  v1::JobSpec spec = SmallSpec();
+TEST(JobRunnerTest, TwoThousandRandomLivesEndWithTheSameBits) {
+  ExpectTheSameBitsInRandomLives(SmallSpec(), 2000);
+}
+
+TEST(JobRunnerTest, SoDoLivesWhoseStepsNeedTheWholeGradient) {
+  ExpectTheSameBitsInRandomLives(WithEverything(SmallSpec()), 300);
+}
+
+void ExpectTheSameBitsFromAnyCheckpoint(v1::JobSpec spec) {
   spec.mutable_checkpoint()->set_interval_steps(1);
   Simulation whole(spec);
   whole.Join();
@@ -230,6 +263,21 @@ TEST(JobRunnerTest, GoesOnFromAnyCheckpointWithTheSameBits) {
     EXPECT_EQ(rest.Hash(), whole.Hash()) << checkpoint.step;
     EXPECT_EQ(rest.host_.epochs.back().training_loss(), whole.host_.epochs.back().training_loss());
   }
+}
+
+TEST(JobRunnerTest, GoesOnFromAnyCheckpointWithTheSameBits) {
+  ExpectTheSameBitsFromAnyCheckpoint(SmallSpec());
+  ExpectTheSameBitsFromAnyCheckpoint(WithEverything(SmallSpec()));
+}
+
+TEST(JobRunnerTest, APlateauLowersTheLearningRate) {
+  v1::JobSpec spec = WithEverything(SmallSpec());
+  Simulation simulation(spec);
+  simulation.Join();
+  simulation.RunUntilQuiet();
+  // The second epoch's loss is not a tenth of the first's.
+  EXPECT_EQ(simulation.host_.final_checkpoint->metadata.at("plateau_factor"), "0.5");
+  EXPECT_EQ(simulation.host_.final_checkpoint->optimizer_state.size(), 5);
 }
 
 TEST(JobRunnerTest, WaitsForTheMinimumOfWorkersAndSaysSo) {

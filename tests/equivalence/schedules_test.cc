@@ -95,6 +95,18 @@ TEST(SchedulesTest, MomentumNesterovAndASchedule) {
   ExpectOneHash(job, SomeWorkersAndThreads());
 }
 
+TEST(SchedulesTest, StepsThatNeedTheWholeGradient) {
+  DigitsJob job;
+  job.hidden = 1001;
+  job.optimizer = "muon: {learning_rate: 0.02}";
+  job.epochs = 2;
+  job.more =
+      "learning_rate_schedule: {plateau: {patience: 0}}\n"
+      "gradient_clipping: {max_norm: 0.1}\nema: {decay: 0.9}\n"
+      "parameter_groups:\n  - {parameters: [\"*.bias\"], optimizer: {lamb: {}}}\n";
+  ExpectOneHash(job, SomeWorkersAndThreads());
+}
+
 TEST(SchedulesTest, RegressionByMeanSquaredError) {
   DigitsJob job;
   job.outputs = 1;
