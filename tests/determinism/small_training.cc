@@ -27,6 +27,7 @@
 #include "engine/nn/training_scope.h"
 #include "engine/nn/transformer_block.h"
 #include "engine/optim/adam.h"
+#include "engine/optim/training_step.h"
 #include "engine/philox.h"
 #include "engine/shard_tree.h"
 
@@ -174,20 +175,15 @@ std::string SmallTrainingFingerprint(const std::string& name, int steps) {
     SmallTraining training = make();
     if (training.name != name) continue;
     training.model->Initialize(kSeed);
-    const nn::ParameterLayout layout = nn::ParameterLayout::Of(*training.model);
-    Tensor flat = nn::CopyParameters(*training.model, layout);
-    nn::BindParameters(*training.model, layout, flat);
-    Tensor gradient = Tensor::Zeros({layout.total_elements()});
-    nn::BindGradients(*training.model, layout, gradient);
-    Tensor first = Tensor::Zeros(flat.shape()), second = Tensor::Zeros(flat.shape());
-    const absl::Span<float> state[] = {first.span<float>(), second.span<float>()};
-    const optim::Adam optimizer({});
-    for (int step = 0; step < steps; ++step) {
-      ComputeGradient(training, step);
-      optimizer.Update(step, kBatch, 1.0, gradient.span<float>(), flat.span<float>(), state,
-                       flat.span<float>());
+    optim::TrainingStep step(
+        *training.model,
+        optim::UpdateRules::Uniform(nn::ParameterLayout::Of(*training.model),
+                                    std::make_shared<optim::Adam>(optim::AdamOptions{})));
+    while (step.step() < static_cast<uint64_t>(steps)) {
+      ComputeGradient(training, step.step());
+      step.Apply(kBatch);
     }
-    return Fingerprint(flat);
+    return Fingerprint(step.parameters());
   }
   LOCKSTEP_CHECK(false, "no small training is called " + name);
   return "";
