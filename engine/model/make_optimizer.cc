@@ -1,4 +1,4 @@
-// Optimizer, schedule and loss from their messages.
+// Optimizer and schedule from their messages.
 #include <charconv>
 #include <cmath>
 
@@ -141,18 +141,6 @@ absl::StatusOr<optim::Schedule> MakeSchedule(const v1::ScheduleChoice& choice) {
   optim::Schedule schedule;
   schedule.warmup_steps = choice.constant().warmup_steps();
   return schedule;
-}
-
-absl::StatusOr<std::unique_ptr<nn::Loss>> MakeLoss(const v1::LossChoice& choice) {
-  switch (choice.loss_case()) {
-    case v1::LossChoice::kCrossEntropy:
-      return std::make_unique<nn::CrossEntropy>();
-    case v1::LossChoice::kMse:
-      return std::make_unique<nn::MeanSquaredError>();
-    case v1::LossChoice::LOSS_NOT_SET:
-      break;
-  }
-  return FieldError("loss", "missing, want cross_entropy or mse");
 }
 
 }  // namespace lockstep
