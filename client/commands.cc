@@ -14,6 +14,7 @@ const std::vector<Command>& Commands() {
       {"resume", "JOB", "go on with a cancelled or failed job", DeclareResume},
       {"workers", "", "list the server's workers", DeclareWorkers},
       {"pull", "JOB -o FILE", "fetch a job's model and check its hash", DeclarePull},
+      {"generate", "JOB.yaml", "write text with a trained language model", DeclareGenerate},
       {"hash", "FILE", "print the hash of the model in a safetensors file", DeclareHash},
       {"version", "", "print the version", DeclareVersion},
   };

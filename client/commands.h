@@ -20,6 +20,7 @@ CommandFunction DeclareCancel(CLI::App* app);
 CommandFunction DeclareResume(CLI::App* app);
 CommandFunction DeclareWorkers(CLI::App* app);
 CommandFunction DeclarePull(CLI::App* app);
+CommandFunction DeclareGenerate(CLI::App* app);
 CommandFunction DeclareHash(CLI::App* app);
 CommandFunction DeclareVersion(CLI::App* app);
 

@@ -22,6 +22,7 @@ enum class RandomStream : uint32_t {
   kExampleOrder = 2,
   kValidationSplit = 3,
   kDropout = 4,
+  kTextSampling = 5,
 };
 
 // The Philox4x32-10 block function.

@@ -111,7 +111,7 @@ void JobRunner::StartRound() {
   round_started_ = now_();
   freed_.clear();
   chunks_done_ = 0;
-  correct_ = 0;
+  correct_ = predictions_ = 0;
   losses_ = std::make_unique<LossTree>(plan_.shards);
   if (kind_ == v1::TRAIN) {
     store_->BeginStep();
@@ -258,13 +258,20 @@ absl::Status JobRunner::OnNodeResult(const std::string& name, const v1::NodeResu
   const int64_t examples = RoundExamples();
   const int64_t want =
       ShardBegin(node.end, plan_.shards, examples) - ShardBegin(node.first, plan_.shards, examples);
-  if (message.examples() != static_cast<uint64_t>(want) || message.correct() > message.examples()) {
+  if (message.examples() != static_cast<uint64_t>(want)) {
     return absl::InvalidArgumentError(
         absl::StrCat("node_result: got ", message.examples(), " examples, want ", want));
+  }
+  const uint64_t labels = message.examples() * plan_.labels_per_example;
+  if (message.predictions() > labels || message.correct() > message.predictions()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("node_result: got ", message.correct(), " of ", message.predictions(),
+                     " answers right, want no more than there are of the ", labels, " labels"));
   }
   found->second.outstanding.erase(outstanding);
   if (losses_->Add(node, message.loss_sum()) != ReductionResult::kDuplicate) {
     correct_ += message.correct();
+    predictions_ += message.predictions();
   }
   FinishRoundIfDone();
   return absl::OkStatus();
@@ -341,8 +348,9 @@ void JobRunner::EndEpoch(std::optional<double> validation_loss_sum) {
     const double count = static_cast<double>(plan_.validation_examples);
     metrics.set_validation_loss(*validation_loss_sum / count);
     plateau_.Observe(step_, metrics.validation_loss());
-    if (spec_.loss().has_cross_entropy()) {
-      metrics.set_validation_accuracy(static_cast<double>(correct_) / count);
+    if (predictions_ > 0) {
+      metrics.set_validation_accuracy(static_cast<double>(correct_) /
+                                      static_cast<double>(predictions_));
     }
   }
   epochs_.push_back(metrics);

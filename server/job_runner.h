@@ -185,6 +185,7 @@ class JobRunner {
   int chunks_in_flight_ ABSL_GUARDED_BY(mutex_) = 0;  // being added, without mutex_
   std::unique_ptr<LossTree> losses_ ABSL_GUARDED_BY(mutex_);
   uint64_t correct_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t predictions_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Time round_started_ ABSL_GUARDED_BY(mutex_);
 
   std::optional<double> training_loss_ ABSL_GUARDED_BY(mutex_);

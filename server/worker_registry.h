@@ -18,7 +18,7 @@
 namespace lockstep::server {
 
 // What this server speaks.
-inline constexpr uint32_t kProtocolVersion = 1;
+inline constexpr uint32_t kProtocolVersion = 2;
 
 struct RegisteredWorker {
   v1::Register self;  // name made unique

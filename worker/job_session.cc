@@ -75,6 +75,7 @@ absl::Status JobSession::Compute(const v1::Round& round, ServerStream& stream,
     result.set_end_shard(node.end);
     result.set_loss_sum(losses->loss_sum);
     result.set_correct(losses->correct);
+    result.set_predictions(losses->predictions);
     result.set_examples(losses->examples);
     stream.Send(message);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/autograd/arithmetic_ops.h"
 #include "engine/autograd/grad_mode.h"
 #include "engine/autograd/shard_cuts.h"
 #include "engine/autograd/variable.h"
@@ -13,9 +14,9 @@
 namespace lockstep::worker {
 namespace {
 
-// Validation examples that go through the model at once: enough to keep the
-// kernels busy, few enough that their activations stay in cache.
-constexpr int64_t kEvaluationBlock = 512;
+// Labels of the validation examples that go through the model at once: enough to
+// keep the kernels busy, few enough that their activations stay in cache.
+constexpr int64_t kEvaluationLabels = 512;
 
 // Adds up float64 shard sums in the tree's order.
 double TreeSum(const std::vector<double>& shards, const ShardNode& node) {
@@ -158,20 +159,29 @@ absl::StatusOr<NodeLosses> NodeComputation::TrainBatch(const data::Batch& batch,
   nn::BindGradients(*model_, layout_, gradient);
   autograd::ShardCuts scope(cuts);
   const autograd::Variable outputs = model_->Forward(autograd::Variable(batch.features));
-  if (auto status = loss_->Check(outputs.shape(), batch.labels); !status.ok()) return status;
-  const nn::LossResult loss = loss_->Forward(outputs, batch.labels);
+  const absl::StatusOr<nn::LossResult> loss = LossOf(outputs, batch);
+  if (!loss.ok()) return loss.status();
   autograd::BackwardOptions options;
   options.overwrite_leaf_gradients = true;
-  loss.losses.Backward(Tensor::Full(Shape{rows}, 1), options);
+  loss->losses.Backward(Tensor::Full(Shape{rows}, 1), options);
   LOCKSTEP_CHECK(scope.supported(), "a model that keeps shards apart ran an operation that cannot");
-  const absl::Span<const float> values = loss.losses.value().span<float>();
+  const absl::Span<const float> values = loss->losses.value().span<float>();
   std::vector<double> shards(cuts.size() - 1, 0.0);
   for (size_t i = 0; i < shards.size(); ++i) {
     AddLosses(values.subspan(cuts[i], cuts[i + 1] - cuts[i]), shards[i]);
   }
   result.loss_sum = TreeSum(shards, {0, static_cast<int>(shards.size())});
-  result.correct = static_cast<uint64_t>(loss.correct.value_or(0));
+  result.predictions = static_cast<uint64_t>(loss->predictions);
+  result.correct = static_cast<uint64_t>(loss->correct);
   return result;
+}
+
+absl::StatusOr<nn::LossResult> NodeComputation::LossOf(const autograd::Variable& outputs,
+                                                       const data::Batch& batch) const {
+  if (auto status = loss_->Check(outputs.shape(), batch.labels); !status.ok()) return status;
+  nn::LossResult loss = loss_->Forward(outputs, batch.labels);
+  if (batch.weights.defined()) loss.losses = loss.losses * autograd::Variable(batch.weights);
+  return loss;
 }
 
 absl::StatusOr<NodeLosses> NodeComputation::TrainShardByShard(uint64_t step, const ShardNode& node,
@@ -189,6 +199,7 @@ absl::StatusOr<NodeLosses> NodeComputation::TrainShardByShard(uint64_t step, con
   kernels::AddInPlace(gradient.span<float>(),
                       static_cast<const Tensor&>(right_gradient).span<float>());
   left->loss_sum += right->loss_sum;
+  left->predictions += right->predictions;
   left->correct += right->correct;
   left->examples += right->examples;
   return left;
@@ -234,17 +245,20 @@ absl::StatusOr<NodeLosses> NodeComputation::Evaluate(const ShardNode& node) {
   const autograd::NoGradGuard no_grad;
   NodeLosses result;
   std::vector<double> shards(node.size(), 0.0);
+  const int64_t block =
+      std::max<int64_t>(1, kEvaluationLabels / static_cast<int64_t>(plan_.labels_per_example));
   for (int shard = node.first; shard < node.end; ++shard) {
     const int64_t end = ShardBegin(shard + 1, plan_.shards, plan_.validation_examples);
     int64_t at = ShardBegin(shard, plan_.shards, plan_.validation_examples);
-    for (; at < end; at += kEvaluationBlock) {
-      const int64_t rows = std::min(kEvaluationBlock, end - at);
+    for (; at < end; at += block) {
+      const int64_t rows = std::min(block, end - at);
       const data::Batch batch = data_->ValidationBatch(at, rows);
       const autograd::Variable outputs = model_->Forward(autograd::Variable(batch.features));
-      if (auto status = loss_->Check(outputs.shape(), batch.labels); !status.ok()) return status;
-      const nn::LossResult loss = loss_->Forward(outputs, batch.labels);
-      AddLosses(loss.losses.value().span<float>(), shards[shard - node.first]);
-      result.correct += static_cast<uint64_t>(loss.correct.value_or(0));
+      const absl::StatusOr<nn::LossResult> loss = LossOf(outputs, batch);
+      if (!loss.ok()) return loss.status();
+      AddLosses(loss->losses.value().span<float>(), shards[shard - node.first]);
+      result.predictions += static_cast<uint64_t>(loss->predictions);
+      result.correct += static_cast<uint64_t>(loss->correct);
       result.examples += static_cast<uint64_t>(rows);
     }
   }

@@ -27,6 +27,8 @@ namespace lockstep::worker {
 
 struct NodeLosses {
   double loss_sum = 0;  // the shard tree over each shard's chain of float64 additions
+  // Answers given, one for each label that counts, and how many were right.
+  uint64_t predictions = 0;
   uint64_t correct = 0;
   uint64_t examples = 0;
 };
@@ -82,6 +84,9 @@ class NodeComputation {
   // Forward and backward of one batch into `gradient`.
   absl::StatusOr<NodeLosses> TrainBatch(const data::Batch& batch, const std::vector<int64_t>& cuts,
                                         Tensor gradient);
+  // Checks the labels, and applies the examples' weights.
+  absl::StatusOr<nn::LossResult> LossOf(const autograd::Variable& outputs,
+                                        const data::Batch& batch) const;
   absl::StatusOr<NodeLosses> TrainShardByShard(uint64_t step, const ShardNode& node,
                                                Tensor gradient);
   void OnParameterReady(int slot);

@@ -1,5 +1,6 @@
 #include "worker/node_computation.h"
 
+#include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -94,6 +95,7 @@ Job::Result ByTree(Job& job, uint64_t step, ShardNode node) {
   const Job::Result right = ByTree(job, step, {middle, node.end});
   kernels::AddInPlace(absl::MakeSpan(left.gradient), right.gradient);
   left.losses.loss_sum += right.losses.loss_sum;
+  left.losses.predictions += right.losses.predictions;
   left.losses.correct += right.losses.correct;
   left.losses.examples += right.losses.examples;
   return left;
@@ -102,6 +104,7 @@ Job::Result ByTree(Job& job, uint64_t step, ShardNode node) {
 void ExpectSame(const Job::Result& a, const Job::Result& b) {
   EXPECT_EQ(a.gradient, b.gradient);
   EXPECT_EQ(a.losses.loss_sum, b.losses.loss_sum);
+  EXPECT_EQ(a.losses.predictions, b.losses.predictions);
   EXPECT_EQ(a.losses.correct, b.losses.correct);
   EXPECT_EQ(a.losses.examples, b.losses.examples);
 }
@@ -120,6 +123,47 @@ TEST(NodeComputationTest, AWholeNodeIsTheTreeOverItsShards) {
         ExpectSame(one_by_one.Train(step, {0, shards}), tree);
       }
     }
+  }
+}
+
+// Three labels for three outputs.
+v1::JobSpec SeveralLabels(const std::string& loss) {
+  v1::JobSpec spec = Spec(6, 9);
+  v1::CsvSource* csv = spec.mutable_data()->mutable_train()->mutable_csv();
+  csv->clear_label_column();
+  for (const char* column : {"4", "-1", "0"}) csv->add_label_columns(column);
+  spec.clear_loss();
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(loss, spec.mutable_loss()));
+  FillJobDefaults(&spec);
+  return spec;
+}
+
+TEST(NodeComputationTest, EveryLossOfSeveralOutputsKeepsShardsApart) {
+  for (const char* loss : {"mse {}", "l1 {}", "huber {}", "bce_with_logits {}", "hinge {}",
+                           "kl_divergence {}", "cosine_embedding {}"}) {
+    SCOPED_TRACE(loss);
+    Job job(SeveralLabels(loss), ShardStrategy::kWholeNode);
+    ExpectSame(job.Train(0, {0, 6}), ByTree(job, 0, {0, 6}));
+  }
+  EXPECT_EQ(Job(SeveralLabels("hinge {}")).Train(0, {0, 6}).losses.predictions, 27);
+  EXPECT_EQ(Job(SeveralLabels("mse {}")).Train(0, {0, 6}).losses.predictions, 0);
+}
+
+TEST(NodeComputationTest, WeightsMultiplyLossesAndGradients) {
+  const std::string path = WriteCsv() + ".weighted.csv";
+  std::ifstream plain_file(WriteCsv());
+  std::ofstream weighted_file(path);
+  for (std::string line; std::getline(plain_file, line);) weighted_file << "4," << line << "\n";
+  weighted_file.close();
+  v1::JobSpec spec = Spec(6, 9);
+  const Job::Result plain = Job(spec).Train(0, {0, 6});
+  spec.mutable_data()->mutable_train()->mutable_csv()->set_path(path);
+  spec.mutable_data()->mutable_train()->mutable_csv()->set_weight_column("0");
+  const Job::Result weighted = Job(spec).Train(0, {0, 6});
+  EXPECT_EQ(weighted.losses.loss_sum, 4 * plain.losses.loss_sum);
+  EXPECT_EQ(weighted.losses.correct, plain.losses.correct);
+  for (size_t i = 0; i < plain.gradient.size(); ++i) {
+    ASSERT_EQ(weighted.gradient[i], 4 * plain.gradient[i]) << i;
   }
 }
 

@@ -84,7 +84,7 @@ TEST(ParseJobFileTest, PointsAtTheEnclosingMapOfAMissingField) {
   EXPECT_THAT(Problems(Changed("epochs: 3\n", "")),
               ElementsAre("job.yaml:1:1: epochs: missing, want exactly one of epochs and steps"));
   EXPECT_THAT(Problems(Changed("loss: cross_entropy\n", "")),
-              ElementsAre("job.yaml:1:1: loss: missing, want cross_entropy or mse"));
+              ElementsAre("job.yaml:1:1: loss: missing, want cross_entropy, mse or another loss"));
 }
 
 TEST(ParseJobFileTest, TellsZeroFromMissing) {

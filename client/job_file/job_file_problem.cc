@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "client/job_file/utf8.h"
+#include "engine/data/utf8.h"
 
 namespace lockstep::client {
 namespace {
@@ -15,7 +15,7 @@ constexpr size_t kMaxQuotedBytes = 60;
 std::string OneLine(absl::string_view text) {
   std::string line;
   while (!text.empty()) {
-    const size_t length = Utf8Length(text);
+    const size_t length = data::Utf8Length(text);
     const unsigned char first = text[0];
     if (length == 0 || first < 0x20 || first == 0x7f) {
       absl::StrAppendFormat(&line, "\\x%02x", first);

@@ -11,7 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "client/job_file/utf8.h"
+#include "engine/data/utf8.h"
 
 namespace lockstep::client {
 namespace {
@@ -72,7 +72,7 @@ std::optional<JobFileProblem> CheckJobFileText(absl::string_view text) {
   if (StartsWithOtherEncoding(text)) return ProblemAt(text, 0, "got UTF-16 text, want UTF-8");
   for (size_t i = 0; i < text.size();) {
     const unsigned char byte = text[i];
-    const size_t length = Utf8Length(text.substr(i));
+    const size_t length = data::Utf8Length(text.substr(i));
     if (length == 0) {
       return ProblemAt(text, i, absl::StrFormat("got byte 0x%02x, want UTF-8 text", byte));
     }

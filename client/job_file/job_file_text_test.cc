@@ -5,8 +5,6 @@
 
 #include <fstream>
 
-#include "client/job_file/utf8.h"
-
 namespace lockstep::client {
 namespace {
 
@@ -65,21 +63,6 @@ TEST(CheckJobFileTextTest, PointsAtTheFirstBadByte) {
   EXPECT_EQ(Problem("\xFF\xFE"
                     "a"),
             "f:1:1: got UTF-16 text, want UTF-8");
-}
-
-TEST(Utf8LengthTest, FollowsTheStandard) {
-  EXPECT_EQ(Utf8Length("a"), 1);
-  EXPECT_EQ(Utf8Length("\xC3\xA9x"), 2);
-  EXPECT_EQ(Utf8Length("\xE2\x82\xAC"), 3);
-  EXPECT_EQ(Utf8Length("\xF4\x8F\xBF\xBF"), 4);
-  EXPECT_EQ(Utf8Length(""), 0);
-  EXPECT_EQ(Utf8Length("\x80"), 0);
-  EXPECT_EQ(Utf8Length("\xC0\x80"), 0) << "overlong";
-  EXPECT_EQ(Utf8Length("\xE0\x9F\xBF"), 0) << "overlong";
-  EXPECT_EQ(Utf8Length("\xF0\x8F\xBF\xBF"), 0) << "overlong";
-  EXPECT_EQ(Utf8Length("\xED\xA0\x80"), 0) << "a surrogate";
-  EXPECT_EQ(Utf8Length("\xF4\x90\x80\x80"), 0) << "beyond U+10FFFF";
-  EXPECT_EQ(Utf8Length("\xE2\x82"), 0) << "cut short";
 }
 
 }  // namespace

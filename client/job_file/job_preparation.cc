@@ -37,6 +37,8 @@ void AddSourceFiles(const std::string& path, v1::SourceChoice* source,
                     std::vector<FileField>* files) {
   if (source->has_csv()) {
     files->push_back({path + ".csv.path", source->mutable_csv()->mutable_path()});
+  } else if (source->has_text()) {
+    files->push_back({path + ".text.path", source->mutable_text()->mutable_path()});
   } else if (source->has_idx()) {
     files->push_back({path + ".idx.images", source->mutable_idx()->mutable_images()});
     files->push_back({path + ".idx.labels", source->mutable_idx()->mutable_labels()});

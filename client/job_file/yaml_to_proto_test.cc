@@ -104,11 +104,17 @@ TEST(YamlToProtoTest, ReportsUnknownChoices) {
                           "linear, relu, tanh, sigmoid, flatten; its fields are indented below "
                           "it"));
   EXPECT_THAT(ReadSpec("loss: {}").problems,
-              ElementsAre("f:1:1: loss: got an empty map, want one of: cross_entropy, mse"));
+              ElementsAre("f:1:1: loss: got an empty map, want one of: cross_entropy, mse, l1, "
+                          "huber, nll, bce, bce_with_logits, hinge, "
+                          "kl_divergence, cosine_embedding"));
   EXPECT_THAT(ReadSpec("loss:").problems,
-              ElementsAre("f:1:1: loss: got nothing, want one of: cross_entropy, mse"));
+              ElementsAre("f:1:1: loss: got nothing, want one of: cross_entropy, mse, l1, huber, "
+                          "nll, bce, bce_with_logits, hinge, "
+                          "kl_divergence, cosine_embedding"));
   EXPECT_THAT(ReadSpec("loss: [mse]").problems,
-              ElementsAre("f:1:1: loss: got a list, want one of: cross_entropy, mse"));
+              ElementsAre("f:1:1: loss: got a list, want one of: cross_entropy, mse, l1, huber, "
+                          "nll, bce, bce_with_logits, hinge, "
+                          "kl_divergence, cosine_embedding"));
 }
 
 TEST(YamlToProtoTest, ReportsWrongTypes) {

@@ -83,6 +83,9 @@ class CsvReader {
   }
 
  private:
+  static constexpr int64_t kFeature = -1;
+  static constexpr int64_t kWeight = -2;
+
   absl::Status ReadLine(absl::string_view line) {
     if (line.empty()) {
       if (blank_line_ == 0) blank_line_ = lines_.line_number();
@@ -105,39 +108,69 @@ class CsvReader {
     CsvField field;
     while (fields.Next(&field)) names.push_back(UnquotedText(field));
     if (fields.problem() != nullptr) return Error(field.column, fields.problem());
-    if (names.size() < 2) {
-      return Error(1, absl::StrCat("columns, got ", names.size(),
-                                   ", want at least 2: a feature and the label"));
-    }
     columns_ = static_cast<int64_t>(names.size());
-    dataset_->example_shape_ = Shape{columns_ - 1};
     dataset_->first_line_ = lines_.line_number() + (options_.header ? 1 : 0);
-    return FindLabelColumn(names);
+    return AssignColumns(names);
   }
 
-  absl::Status FindLabelColumn(const std::vector<std::string>& names) {
-    const std::string wanted = options_.label_column.empty() ? "-1" : options_.label_column;
+  absl::Status AssignColumns(const std::vector<std::string>& names) {
+    std::vector<std::string> labels = options_.label_columns;
+    if (labels.empty()) labels = {"-1"};
+    const bool weighted = !options_.weight_column.empty();
+    label_count_ = static_cast<int64_t>(labels.size());
+    const int64_t least = label_count_ + (weighted ? 2 : 1);
+    if (columns_ < least) {
+      return Error(1, absl::StrCat("columns, got ", columns_, ", want at least ", least, ": ",
+                                   least == 2 ? "a feature and the label"
+                                              : "a feature, the labels and the weight"));
+    }
+    roles_.assign(columns_, kFeature);
+    for (int64_t i = 0; i < label_count_; ++i) {
+      absl::Status status = AssignColumn("label column", labels[i], names, i);
+      if (!status.ok()) return status;
+    }
+    dataset_->example_shape_ = Shape{columns_ - least + 1};
+    if (label_count_ > 1) dataset_->label_shape_ = Shape{label_count_};
+    if (!weighted) return absl::OkStatus();
+    return AssignColumn("weight column", options_.weight_column, names, kWeight);
+  }
+
+  absl::Status AssignColumn(const char* what, const std::string& wanted,
+                            const std::vector<std::string>& names, int64_t role) {
+    int64_t column = 0;
+    absl::Status status = FindColumn(what, wanted, names, &column);
+    if (!status.ok()) return status;
+    if (roles_[column] != kFeature) {
+      return Error(1, absl::StrCat(what, ", got ", ForMessage(wanted),
+                                   ", which is named before, want another column"));
+    }
+    roles_[column] = role;
+    return absl::OkStatus();
+  }
+
+  absl::Status FindColumn(const char* what, const std::string& wanted,
+                          const std::vector<std::string>& names, int64_t* column) {
     const auto found = std::find(names.begin(), names.end(), wanted);
     if (options_.header && found != names.end()) {
       if (std::find(found + 1, names.end(), wanted) != names.end()) {
-        return Error(1, absl::StrCat("label column, got the name ", ForMessage(wanted),
+        return Error(1, absl::StrCat(what, ", got the name ", ForMessage(wanted),
                                      " twice in the header, want it once"));
       }
-      label_column_ = found - names.begin();
+      *column = found - names.begin();
       return absl::OkStatus();
     }
     int64_t index = 0;
     if (!absl::SimpleAtoi(wanted, &index)) {
-      return Error(1, absl::StrCat("label column, got ", ForMessage(wanted), ", want ",
+      return Error(1, absl::StrCat(what, ", got ", ForMessage(wanted), ", want ",
                                    options_.header ? "a column's name; the nearest is " +
                                                          ForMessage(NearestName(wanted, names))
                                                    : "an index, for the file has no header"));
     }
     if (index < -columns_ || index >= columns_) {
-      return Error(1, absl::StrCat("label column, got ", index, ", want ", -columns_, " to ",
+      return Error(1, absl::StrCat(what, ", got ", index, ", want ", -columns_, " to ",
                                    columns_ - 1, " as the file has ", columns_, " columns"));
     }
-    label_column_ = index < 0 ? index + columns_ : index;
+    *column = index < 0 ? index + columns_ : index;
     return absl::OkStatus();
   }
 
@@ -145,35 +178,50 @@ class CsvReader {
     CsvFields fields(line);
     CsvField field;
     int64_t count = 0;
+    row_labels_.resize(label_count_);
     for (; fields.Next(&field); ++count) {
       if (count >= columns_) continue;  // a ragged row: counted for the message
-      absl::Status status = ReadValue(field, count == label_column_);
+      absl::Status status = ReadValue(field, roles_[count]);
       if (!status.ok()) return status;
     }
     if (fields.problem() != nullptr) return Error(field.column, fields.problem());
-    if (count == columns_) return absl::OkStatus();
+    if (count == columns_) {
+      dataset_->labels_.insert(dataset_->labels_.end(), row_labels_.begin(), row_labels_.end());
+      ++dataset_->example_count_;
+      return absl::OkStatus();
+    }
     return Error(count < columns_ ? line.size() + 1 : field.column,
                  absl::StrCat("fields in the row, got ", count, ", want ", columns_));
   }
 
-  absl::Status ReadValue(const CsvField& field, bool label) {
+  absl::Status ReadValue(const CsvField& field, int64_t role) {
+    const char* what = role == kFeature ? "feature" : role == kWeight ? "weight" : "label";
     float value = 0;
     if (!ParseNumber(field.text, &value)) {
-      return Error(field.column, absl::StrCat(label ? "label" : "feature", ", got ",
-                                              ForMessage(field.text), ", want a number"));
+      return Error(field.column,
+                   absl::StrCat(what, ", got ", ForMessage(field.text), ", want a number"));
     }
-    if (!label) value = options_.scaling.Apply(value);
+    if (role == kFeature) value = options_.scaling.Apply(value);
     if (!std::isfinite(value)) {
       return Error(field.column,
-                   absl::StrCat(label ? "label" : "feature", ", got ", ForMessage(field.text),
+                   absl::StrCat(what, ", got ", ForMessage(field.text),
                                 ", want a number that is finite in float32 once scaled"));
     }
-    (label ? dataset_->labels_ : dataset_->features_).push_back(value);
+    if (role == kFeature) {
+      dataset_->features_.push_back(value);
+    } else if (role != kWeight) {
+      row_labels_[role] = value;
+    } else if (value >= 0) {
+      dataset_->weights_.push_back(value);
+    } else {
+      return Error(field.column,
+                   absl::StrCat("weight, got ", ForMessage(field.text), ", want 0 or more"));
+    }
     return absl::OkStatus();
   }
 
   absl::StatusOr<std::unique_ptr<CsvDataset>> Finish() {
-    if (dataset_->labels_.empty()) {
+    if (dataset_->example_count_ == 0) {
       return absl::InvalidArgumentError(absl::StrCat(options_.path, ":",
                                                      std::max<int64_t>(lines_.line_number(), 1),
                                                      ":1: rows, got 0, want at least 1"));
@@ -197,8 +245,10 @@ class CsvReader {
   LineReader lines_;
   std::unique_ptr<CsvDataset> dataset_;
   int64_t columns_ = 0;  // 0: not known yet
-  int64_t label_column_ = 0;
-  int64_t blank_line_ = 0;  // the first one's number; 0: none so far
+  int64_t label_count_ = 0;
+  std::vector<int64_t> roles_;     // by column: kFeature, kWeight, or the label's number
+  std::vector<float> row_labels_;  // of the row being read
+  int64_t blank_line_ = 0;         // the first one's number; 0: none so far
 };
 
 absl::StatusOr<std::unique_ptr<CsvDataset>> CsvDataset::Load(const CsvOptions& options) {
@@ -212,8 +262,16 @@ void CsvDataset::CopyFeatures(int64_t example, float* out) const {
   std::memcpy(out, features_.data() + example * columns, columns * sizeof(float));
 }
 
-int64_t CsvDataset::ClassLabel(int64_t example) const {
-  return static_cast<int64_t>(labels_[example]);
+void CsvDataset::CopyClassLabels(int64_t example, int64_t* out) const {
+  const int64_t count = label_shape_.element_count();
+  for (int64_t i = 0; i < count; ++i) {
+    out[i] = static_cast<int64_t>(labels_[example * count + i]);
+  }
+}
+
+void CsvDataset::CopyTargets(int64_t example, float* out) const {
+  const int64_t count = label_shape_.element_count();
+  std::memcpy(out, labels_.data() + example * count, count * sizeof(float));
 }
 
 std::string CsvDataset::LabelPlace(int64_t example) const {

@@ -1,5 +1,6 @@
-// Comma-separated values: one example a line, one column the label, all others
-// features. Numbers only; categories and missing values are not read.
+// Comma-separated values: one example a line, one column the label (or several
+// the labels), perhaps one its weight, all others features. Numbers only; categories and missing
+// values are not read.
 //
 // Lines end in LF or CRLF; blank lines may follow the last row; a UTF-8 byte
 // order mark is skipped. A field may stand in double quotes, within one line.
@@ -22,9 +23,11 @@ struct CsvOptions {
   std::string path;
   // Whether the first line names the columns.
   bool header = false;
-  // A name (with a header), or an index from 0, or from the end as -1, -2, ...
-  // A name wins over an index. Empty: -1.
-  std::string label_column;
+  // Names (with a header), or indices from 0, or from the end as -1, -2, ...
+  // A name wins over an index. None: -1. The labels stand in this order.
+  std::vector<std::string> label_columns;
+  // The column of the examples' weights, finite numbers >= 0. Empty: none.
+  std::string weight_column;
   Scaling scaling;
 };
 
@@ -36,12 +39,16 @@ class CsvDataset : public Dataset {
   // as above, as `path:line:column: what, got X, want Y`.
   static absl::StatusOr<std::unique_ptr<CsvDataset>> Load(const CsvOptions& options);
 
-  int64_t example_count() const override { return static_cast<int64_t>(labels_.size()); }
+  int64_t example_count() const override { return example_count_; }
   const Shape& example_shape() const override { return example_shape_; }
+  // [] with one label column.
+  const Shape& label_shape() const override { return label_shape_; }
   void CopyFeatures(int64_t example, float* out) const override;
   uint64_t class_count() const override { return class_count_; }
-  int64_t ClassLabel(int64_t example) const override;
-  float Target(int64_t example) const override { return labels_[example]; }
+  void CopyClassLabels(int64_t example, int64_t* out) const override;
+  void CopyTargets(int64_t example, float* out) const override;
+  bool has_weights() const override { return !weights_.empty(); }
+  float Weight(int64_t example) const override { return weights_[example]; }
   // "path:line"; the column is not kept.
   std::string LabelPlace(int64_t example) const override;
 
@@ -55,9 +62,12 @@ class CsvDataset : public Dataset {
   std::string path_;
   std::string sha256_;
   int64_t first_line_ = 1;  // of the first example, from 1
+  int64_t example_count_ = 0;
   Shape example_shape_;
+  Shape label_shape_;
   std::vector<float> features_;  // scaled, row after row
-  std::vector<float> labels_;
+  std::vector<float> labels_;    // row after row
+  std::vector<float> weights_;   // empty: none
   uint64_t class_count_ = 0;
 };
 

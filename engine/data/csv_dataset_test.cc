@@ -12,19 +12,43 @@
 namespace lockstep::data {
 namespace {
 
+// A file without header whose last column is the label.
+absl::StatusOr<std::unique_ptr<CsvDataset>> LoadFile(const std::string& path) {
+  CsvOptions options;
+  options.path = path;
+  return CsvDataset::Load(options);
+}
+
+int64_t ClassLabel(const Dataset& dataset, int64_t example) {
+  int64_t label = -1;
+  dataset.CopyClassLabels(example, &label);
+  return label;
+}
+
+float Target(const Dataset& dataset, int64_t example) {
+  float target = 0;
+  dataset.CopyTargets(example, &target);
+  return target;
+}
+
 class CsvDatasetTest : public ::testing::Test {
  protected:
   absl::StatusOr<std::unique_ptr<CsvDataset>> Load(absl::string_view text, bool header = false,
                                                    const std::string& label_column = "",
                                                    const Scaling& scaling = {}) {
-    return CsvDataset::Load({folder_.Write("data.csv", text), header, label_column, scaling});
+    CsvOptions options;
+    options.path = folder_.Write("data.csv", text);
+    options.header = header;
+    if (!label_column.empty()) options.label_columns = {label_column};
+    options.scaling = scaling;
+    return CsvDataset::Load(options);
   }
 
   // Features and label of one example.
   static std::vector<float> Row(const CsvDataset& dataset, int64_t example) {
     std::vector<float> row(dataset.example_shape().element_count() + 1);
     dataset.CopyFeatures(example, row.data());
-    row.back() = dataset.Target(example);
+    dataset.CopyTargets(example, &row.back());
     return row;
   }
 
@@ -44,7 +68,7 @@ TEST_F(CsvDatasetTest, ReadsRowsWithTheLabelLast) {
   EXPECT_EQ((*dataset)->example_count(), 2);
   EXPECT_EQ((*dataset)->example_shape(), (Shape{2}));
   EXPECT_EQ((*dataset)->class_count(), 3u);
-  EXPECT_EQ((*dataset)->ClassLabel(1), 2);
+  EXPECT_EQ(ClassLabel(**dataset, 1), 2);
   EXPECT_EQ(Row(**dataset, 0), (Values{1, 2.5, 0}));
   EXPECT_EQ(Row(**dataset, 1), (Values{-3, 400, 2}));
   EXPECT_EQ((*dataset)->LabelPlace(1), folder_.PathOf("data.csv") + ":2");
@@ -84,18 +108,16 @@ TEST_F(CsvDatasetTest, AcceptsTheUsualVariants) {
   EXPECT_EQ(Row(**Load(" 1 ,\t+2.5,\"3\" \n"), 0), (Values{1, 2.5, 3}));
   EXPECT_EQ(Row(**Load("\"a,\"\"b\"\"\",c\n\"1\",\"2\"\n", true, "a,\"b\""), 0), (Values{2, 1}));
   EXPECT_EQ(Row(**Load("1e-60,.5,5.,0016777217,-0\n"), 0), (Values{0, 0.5, 5, 16777216, -0.0f}));
-  EXPECT_TRUE(std::signbit((*Load("1,-0\n"))->Target(0)));
+  EXPECT_TRUE(std::signbit(Target(**Load("1,-0\n"), 0)));
 }
 
 TEST_F(CsvDatasetTest, ReadsGzip) {
   const std::string zipped = Gzip("1,2\n3,4\n");
-  auto dataset = CsvDataset::Load({folder_.Write("data.csv.gz", zipped), false, "", {}});
+  auto dataset = LoadFile(folder_.Write("data.csv.gz", zipped));
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_EQ(Row(**dataset, 1), (Values{3, 4}));
   EXPECT_EQ((*dataset)->sha256(), Sha256Hex(zipped));
-  EXPECT_EQ(CsvDataset::Load({folder_.Write("cut.csv.gz", zipped.substr(0, 15)), false, "", {}})
-                .status()
-                .code(),
+  EXPECT_EQ(LoadFile(folder_.Write("cut.csv.gz", zipped.substr(0, 15))).status().code(),
             absl::StatusCode::kDataLoss);
 }
 
@@ -174,15 +196,15 @@ TEST(NearestNameTest, TakesTheLeastEditDistance) {
 TEST(CsvRealDataTest, ReadsTheOpticalDigits) {
   const std::string training = RealDataPath("optdigits/optdigits.tra");
   if (training.empty()) GTEST_SKIP() << "LOCKSTEP_DATA_DIR is not set";
-  auto dataset = CsvDataset::Load({training, false, "", {}});
+  auto dataset = LoadFile(training);
   ASSERT_TRUE(dataset.ok()) << dataset.status();
   EXPECT_EQ((*dataset)->example_count(), 3823);
   EXPECT_EQ((*dataset)->example_shape(), (Shape{64}));
   EXPECT_EQ((*dataset)->class_count(), 10u);
   EXPECT_EQ((*dataset)->sha256(),
             "e1b683cc211604fe8fd8c4417e6a69f31380e0c61d4af22e93cc21e9257ffedd");
-  auto plain = CsvDataset::Load({RealDataPath("optdigits/optdigits.tes"), false, "", {}});
-  auto zipped = CsvDataset::Load({RealDataPath("sklearn-toy/digits.csv.gz"), false, "", {}});
+  auto plain = LoadFile(RealDataPath("optdigits/optdigits.tes"));
+  auto zipped = LoadFile(RealDataPath("sklearn-toy/digits.csv.gz"));
   ASSERT_TRUE(plain.ok() && zipped.ok()) << plain.status() << zipped.status();
   std::vector<int64_t> all(1797);
   std::iota(all.begin(), all.end(), 0);
@@ -190,6 +212,40 @@ TEST(CsvRealDataTest, ReadsTheOpticalDigits) {
   const Batch b = GatherBatch(**zipped, all, true);
   EXPECT_TRUE(a.features.span<float>() == b.features.span<float>());
   EXPECT_TRUE(a.labels.span<int64_t>() == b.labels.span<int64_t>());
+}
+
+TEST_F(CsvDatasetTest, SeveralLabelColumnsStandInTheirOwnOrder) {
+  CsvOptions options;
+  options.path = folder_.Write("data.csv", "a,b,c,d\n1,2,3,4\n5,6,7,8.5\n");
+  options.header = true;
+  options.label_columns = {"d", "b"};
+  const auto dataset = CsvDataset::Load(options);
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_EQ((*dataset)->example_shape(), Shape{2});
+  EXPECT_EQ((*dataset)->label_shape(), Shape{2});
+  EXPECT_EQ((*dataset)->class_count(), 0u);
+  const Batch batch = GatherBatch(**dataset, {1, 0}, false);
+  EXPECT_EQ(batch.features.ToString(), "tensor([[5, 7], [1, 3]])");
+  EXPECT_EQ(batch.labels.ToString(), "tensor([[8.5, 6], [4, 2]])");
+  EXPECT_FALSE(batch.weights.defined());
+  options.label_columns = {"d", "-1"};
+  ExpectError(CsvDataset::Load(options).status(),
+              ":1:1: label column, got \"-1\", which is named before, want another column");
+}
+
+TEST_F(CsvDatasetTest, AWeightColumnIsNoFeature) {
+  CsvOptions options;
+  options.path = folder_.Write("data.csv", "0.5,1,2\n0,3,4\n");
+  options.weight_column = "0";
+  const auto dataset = CsvDataset::Load(options);
+  ASSERT_TRUE(dataset.ok()) << dataset.status();
+  EXPECT_EQ((*dataset)->example_shape(), Shape{1});
+  EXPECT_EQ(GatherBatch(**dataset, {1, 0}, true).weights.ToString(), "tensor([0, 0.5])");
+  options.path = folder_.Write("data.csv", "1,1,2\n-1,3,4\n");
+  ExpectError(CsvDataset::Load(options).status(), ":2:1: weight, got \"-1\", want 0 or more");
+  options.path = folder_.Write("data.csv", "1,1\n");
+  ExpectError(CsvDataset::Load(options).status(),
+              ":1:1: columns, got 2, want at least 3: a feature, the labels and the weight");
 }
 
 }  // namespace

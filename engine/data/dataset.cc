@@ -6,6 +6,19 @@
 #include "engine/check.h"
 
 namespace lockstep::data {
+namespace {
+
+Shape BatchShape(int64_t count, const Shape& one) {
+  std::vector<int64_t> extents = one.extents();
+  extents.insert(extents.begin(), count);
+  return Shape(std::move(extents));
+}
+
+}  // namespace
+
+void Dataset::CopyTokens(int64_t, int64_t*) const {
+  LOCKSTEP_CHECK(false, "a dataset of tokens copies them itself");
+}
 
 std::optional<int64_t> LabelAsClass(float label) {
   // The comparisons are false for NaN.
@@ -17,20 +30,27 @@ std::optional<int64_t> LabelAsClass(float label) {
 Batch GatherBatch(const Dataset& dataset, absl::Span<const int64_t> examples, bool integer_labels) {
   LOCKSTEP_CHECK(!integer_labels || dataset.class_count() > 0, "labels that are classes");
   const int64_t count = static_cast<int64_t>(examples.size());
-  std::vector<int64_t> extents = dataset.example_shape().extents();
-  extents.insert(extents.begin(), count);
+  const bool tokens = dataset.vocabulary() != nullptr;
   Batch batch;
-  batch.features = Tensor::Empty(Shape(std::move(extents)));
-  batch.labels = Tensor::Empty(Shape{count}, integer_labels ? DType::kInt64 : DType::kFloat32);
+  batch.features = Tensor::Empty(BatchShape(count, dataset.example_shape()),
+                                 tokens ? DType::kInt64 : DType::kFloat32);
+  batch.labels = Tensor::Empty(BatchShape(count, dataset.label_shape()),
+                               integer_labels ? DType::kInt64 : DType::kFloat32);
+  if (dataset.has_weights()) batch.weights = Tensor::Empty(Shape{count});
   const int64_t example_size = dataset.example_shape().element_count();
-  float* features = batch.features.data<float>();
+  const int64_t label_size = dataset.label_shape().element_count();
   for (int64_t i = 0; i < count; ++i) {
-    dataset.CopyFeatures(examples[i], features + i * example_size);
-    if (integer_labels) {
-      batch.labels.data<int64_t>()[i] = dataset.ClassLabel(examples[i]);
+    if (tokens) {
+      dataset.CopyTokens(examples[i], batch.features.data<int64_t>() + i * example_size);
     } else {
-      batch.labels.data<float>()[i] = dataset.Target(examples[i]);
+      dataset.CopyFeatures(examples[i], batch.features.data<float>() + i * example_size);
     }
+    if (integer_labels) {
+      dataset.CopyClassLabels(examples[i], batch.labels.data<int64_t>() + i * label_size);
+    } else {
+      dataset.CopyTargets(examples[i], batch.labels.data<float>() + i * label_size);
+    }
+    if (dataset.has_weights()) batch.weights.data<float>()[i] = dataset.Weight(examples[i]);
   }
   return batch;
 }

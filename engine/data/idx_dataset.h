@@ -44,8 +44,9 @@ class IdxDataset : public Dataset {
   const Shape& example_shape() const override { return example_shape_; }
   void CopyFeatures(int64_t example, float* out) const override;
   uint64_t class_count() const override { return class_count_; }
-  int64_t ClassLabel(int64_t example) const override { return labels_[example]; }
-  float Target(int64_t example) const override { return labels_[example]; }
+  const Shape& label_shape() const override { return label_shape_; }
+  void CopyClassLabels(int64_t example, int64_t* out) const override { *out = labels_[example]; }
+  void CopyTargets(int64_t example, float* out) const override { *out = labels_[example]; }
   // "path of the labels: label 12" (from 0).
   std::string LabelPlace(int64_t example) const override;
 
@@ -60,6 +61,7 @@ class IdxDataset : public Dataset {
   std::string images_sha256_;
   std::string labels_sha256_;
   Shape example_shape_;
+  const Shape label_shape_;
   int64_t example_size_ = 0;
   std::vector<uint8_t> pixels_;  // example after example
   std::vector<uint8_t> labels_;

@@ -19,6 +19,12 @@ const char* const kLabelBytes = "\x02\x09\x01";
 std::string Images() { return IdxHeader({3, 2, 2}) + std::string(kImageBytes, 12); }
 std::string Labels() { return IdxHeader({3}) + std::string(kLabelBytes, 3); }
 
+int64_t ClassLabel(const Dataset& dataset, int64_t example) {
+  int64_t label = -1;
+  dataset.CopyClassLabels(example, &label);
+  return label;
+}
+
 class IdxDatasetTest : public ::testing::Test {
  protected:
   Loaded Load(absl::string_view images, absl::string_view labels, const Scaling& scaling = {}) {
@@ -41,8 +47,8 @@ TEST_F(IdxDatasetTest, ReadsImagesAndLabels) {
   EXPECT_EQ((*dataset)->example_count(), 3);
   EXPECT_EQ((*dataset)->example_shape(), (Shape{2, 2}));
   EXPECT_EQ((*dataset)->class_count(), 10u);
-  EXPECT_EQ((*dataset)->ClassLabel(1), 9);
-  EXPECT_EQ((*dataset)->Target(2), 1.0f);
+  EXPECT_EQ(ClassLabel(**dataset, 1), 9);
+  EXPECT_EQ(GatherBatch(**dataset, {2}, false).labels.ToString(), "tensor([1])");
   std::vector<float> features(4);
   (*dataset)->CopyFeatures(2, features.data());
   EXPECT_EQ(features, (std::vector<float>{255, 254, 253, 252}));
@@ -58,7 +64,7 @@ TEST_F(IdxDatasetTest, ReadsGzip) {
   Loaded dataset = IdxDataset::Load(
       {folder_.Write("images.gz", images), folder_.Write("labels.gz", labels), {}});
   ASSERT_TRUE(dataset.ok()) << dataset.status();
-  EXPECT_EQ((*dataset)->ClassLabel(0), 2);
+  EXPECT_EQ(ClassLabel(**dataset, 0), 2);
   EXPECT_EQ((*dataset)->images_sha256(), Sha256Hex(images));
   std::string wrong_sum = images;
   wrong_sum[images.size() - 5] = static_cast<char>(wrong_sum[images.size() - 5] ^ 1);
@@ -150,7 +156,7 @@ TEST(IdxRealDataTest, ReadsFashionMnist) {
   EXPECT_EQ((*dataset)->images_sha256(),
             "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84");
   std::vector<int> per_class(10);
-  for (int64_t i = 0; i < 60000; ++i) ++per_class[(*dataset)->ClassLabel(i)];
+  for (int64_t i = 0; i < 60000; ++i) ++per_class[ClassLabel(**dataset, i)];
   EXPECT_EQ(per_class, std::vector<int>(10, 6000));
   std::vector<int64_t> all(60000);
   std::iota(all.begin(), all.end(), 0);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/model/check_loss.h"
 #include "engine/model/field_error.h"
 #include "engine/model/machine_memory.h"
 #include "engine/nn/activations.h"
@@ -104,37 +105,6 @@ class Planner {
   std::vector<std::pair<std::string, Shape>> parameters_;
 };
 
-absl::Status CheckCrossEntropy(const v1::JobSpec& spec, const Planner& planner) {
-  const Shape& shape = planner.shape();
-  if (shape.rank() != 1) {
-    return FieldError(planner.WidthPath(),
-                      absl::StrCat("cross_entropy wants one axis of classes, got outputs of shape ",
-                                   shape.ToString(), " for each example; put a flatten layer ",
-                                   "before the linear layers"));
-  }
-  if (!spec.has_data_summary()) return absl::OkStatus();
-  const uint64_t classes = spec.data_summary().classes();
-  if (classes == 0) {
-    return FieldError("loss.cross_entropy",
-                      "got labels that are not whole numbers from 0, want classes; use mse for "
-                      "numbers");
-  }
-  if (static_cast<uint64_t>(shape.dim(0)) < classes) {
-    return FieldError(planner.WidthPath(),
-                      absl::StrCat("got ", shape.dim(0), " outputs, want at least ", classes,
-                                   ": the labels go from 0 to ", classes - 1));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckMeanSquaredError(const Planner& planner) {
-  if (planner.shape() == Shape{1} || planner.shape() == Shape{}) return absl::OkStatus();
-  return FieldError(planner.WidthPath(),
-                    absl::StrCat("mse wants one output, as the data has one label column, got "
-                                 "outputs of shape ",
-                                 planner.shape().ToString()));
-}
-
 std::shared_ptr<nn::Module> MakeLayer(const v1::LayerChoice& layer, const Shape& input) {
   switch (layer.layer_case()) {
     case v1::LayerChoice::kLinear:
@@ -176,9 +146,7 @@ absl::StatusOr<ModelPlan> PlanModel(const v1::JobSpec& spec, const Shape& exampl
   if (planner.Layout().slots().empty()) {
     return FieldError("model", "got no layer with parameters, want at least one linear layer");
   }
-  absl::Status status = absl::OkStatus();
-  if (spec.loss().has_cross_entropy()) status = CheckCrossEntropy(spec, planner);
-  if (spec.loss().has_mse()) status = CheckMeanSquaredError(planner);
+  absl::Status status = CheckLossFits(spec, planner.shape(), planner.WidthPath());
   if (!status.ok()) return status;
   return ModelPlan{planner.shape(), planner.Layout()};
 }

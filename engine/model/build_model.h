@@ -25,11 +25,7 @@ struct ModelPlan {
 };
 
 // Infers all sizes from `example_shape` (one example's features, no batch
-// axis) and checks that the layers fit each other and the loss:
-//   cross_entropy: the output is [classes], at least data_summary.classes,
-//                  which must be known (> 0);
-//   mse:           the output is one number, as the data has one label column.
-// What is checked against data_summary is skipped where the spec has none.
+// axis) and checks that the layers fit each other and the loss (check_loss.h).
 absl::StatusOr<ModelPlan> PlanModel(const v1::JobSpec& spec, const Shape& example_shape);
 
 // Shape of one example's output: PlanModel without the layout.

@@ -132,10 +132,48 @@ TEST(BuildModelTest, HostileSizesAreErrors) {
             absl::StatusCode::kResourceExhausted);
 }
 
-TEST(MakeLossTest, Kinds) {
-  EXPECT_TRUE((*MakeLoss(Parse<v1::LossChoice>("cross_entropy {}")))->has_classes());
-  EXPECT_FALSE((*MakeLoss(Parse<v1::LossChoice>("mse {}")))->has_classes());
+TEST(MakeLossTest, ReadsItsFields) {
+  const autograd::Variable outputs(Tensor::FromVector({1, 2}, std::vector<float>{0, 4}));
+  const auto loss_of = [&](const std::string& choice, const Tensor& labels) {
+    return (*MakeLoss(Parse<v1::LossChoice>(choice)))->Forward(outputs, labels).losses.item();
+  };
+  const Tensor label = Tensor::FromVector({1}, std::vector<int64_t>{0});
+  const Tensor targets = Tensor::Zeros({1, 2});
+  EXPECT_NEAR(loss_of("cross_entropy {}", label), 4.0181499, 1e-6);
+  EXPECT_NEAR(loss_of("cross_entropy {class_weights: [2, 1]}", label), 8.0362998, 1e-6);
+  EXPECT_NEAR(loss_of("cross_entropy {label_smoothing: 1}", label), 2.0181499, 1e-6);
+  EXPECT_EQ(loss_of("cross_entropy {ignore_index: 0}", label), 0);
+  EXPECT_EQ(loss_of("nll {class_weights: [2, 1]}", label), 0);
+  EXPECT_EQ(loss_of("mse {}", targets), 8);
+  EXPECT_EQ(loss_of("l1 {}", targets), 2);
+  EXPECT_EQ(loss_of("huber {}", targets), 1.75);
+  EXPECT_EQ(loss_of("huber {delta: 2}", targets), 3);
+  EXPECT_NEAR(loss_of("bce_with_logits {}", targets), 2.3556486, 1e-6);
+  EXPECT_NEAR(loss_of("bce_with_logits {pos_weight: 2}", Tensor::Full({1, 2}, 1)), 0.7112970, 1e-6);
+  EXPECT_EQ(loss_of("hinge {}", targets), 3);
   EXPECT_EQ(FieldPathOf(MakeLoss(v1::LossChoice()).status()), "loss");
+}
+
+TEST(PlanModelTest, AsksForAsManyOutputsAsLabels) {
+  v1::JobSpec spec = Spec("model { linear { out_features: 3 } } loss { l1 {} }");
+  spec.mutable_data_summary()->add_label_shape(3);
+  EXPECT_TRUE(PlanModel(spec, {4}).ok());
+  spec.mutable_data_summary()->set_label_shape(0, 2);
+  ExpectError(PlanModel(spec, {4}).status(), "model[0].linear.out_features",
+              "l1 wants as many outputs, as the data has 2 labels, got outputs of shape [3]");
+}
+
+TEST(PlanModelTest, AsksForClassesAtEveryPosition) {
+  v1::JobSpec spec = Spec("model { linear { out_features: 3 } } loss { cross_entropy {} }");
+  spec.mutable_data_summary()->add_label_shape(5);
+  spec.mutable_data_summary()->set_classes(3);
+  EXPECT_TRUE(PlanModel(spec, {5, 4}).ok());
+  ExpectError(PlanModel(spec, {6, 4}).status(), "model[0].linear.out_features",
+              "cross_entropy wants a row of classes for each of the labels [5], got outputs of "
+              "shape [6, 3] for each example");
+  spec.mutable_loss()->mutable_cross_entropy()->add_class_weights(1);
+  ExpectError(PlanModel(spec, {5, 4}).status(), "loss.cross_entropy.class_weights",
+              "got 1 weights, want one for each of the 3 outputs");
 }
 
 }  // namespace

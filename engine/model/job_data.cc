@@ -15,6 +15,9 @@
 #include "engine/data/permutation.h"
 #include "engine/data/scaling.h"
 #include "engine/data/sha256.h"
+#include "engine/data/text_dataset.h"
+#include "engine/data/token_vocabulary.h"
+#include "engine/model/check_loss.h"
 
 namespace lockstep {
 namespace {
@@ -58,7 +61,9 @@ Loaded LoadCsv(const v1::CsvSource& source, const data::Scaling& scaling) {
   data::CsvOptions options;
   options.path = source.path();
   options.header = source.header();
-  options.label_column = source.label_column();
+  options.label_columns.assign(source.label_columns().begin(), source.label_columns().end());
+  if (!source.label_column().empty()) options.label_columns = {source.label_column()};
+  options.weight_column = source.weight_column();
   options.scaling = scaling;
   absl::StatusOr<std::unique_ptr<data::CsvDataset>> dataset = data::CsvDataset::Load(options);
   if (!dataset.ok()) return PreferDigestError(dataset.status(), source.path(), source.sha256());
@@ -84,25 +89,53 @@ Loaded LoadIdx(const v1::IdxSource& source, const data::Scaling& scaling) {
   return *std::move(dataset);
 }
 
-Loaded LoadSource(const v1::SourceChoice& source, const data::Scaling& scaling, const char* field) {
+Loaded LoadText(const v1::TextSource& source, const data::Dataset* training) {
+  absl::Status status = CheckAbsolute(source.path());
+  if (!status.ok()) return status;
+  data::TextOptions options;
+  options.path = source.path();
+  if (source.tokens().has_bytes()) options.tokens = data::TextTokens::kBytes;
+  options.context = source.context();
+  options.stride = source.has_stride() ? source.stride() : source.context();
+  options.from = source.from();
+  options.to = source.has_to() ? source.to() : 1;
+  absl::StatusOr<std::unique_ptr<data::TextDataset>> dataset = data::TextDataset::Load(
+      options, training == nullptr ? nullptr : training->shared_vocabulary());
+  if (!dataset.ok()) return PreferDigestError(dataset.status(), source.path(), source.sha256());
+  status = CheckDigest(source.path(), (*dataset)->sha256(), source.sha256());
+  if (!status.ok()) return status;
+  return *std::move(dataset);
+}
+
+// `training`: what a validation source goes with; null: this is training.
+Loaded LoadSource(const v1::SourceChoice& source, const data::Scaling& scaling, const char* field,
+                  const data::Dataset* training = nullptr) {
   switch (source.source_case()) {
     case v1::SourceChoice::kCsv:
       return LoadCsv(source.csv(), scaling);
     case v1::SourceChoice::kIdx:
       return LoadIdx(source.idx(), scaling);
+    case v1::SourceChoice::kText:
+      return LoadText(source.text(), training);
     case v1::SourceChoice::SOURCE_NOT_SET:
       break;
   }
-  return absl::InvalidArgumentError(absl::StrCat(field, ": source, got none, want csv or idx"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, ": source, got none, want csv, idx or text"));
 }
 
 // Where the first label that is not a class stands. Requires: there is one.
 absl::Status BadLabel(const data::Dataset& dataset) {
-  int64_t example = 0;
-  while (data::LabelAsClass(dataset.Target(example)).has_value()) ++example;
-  return absl::InvalidArgumentError(absl::StrCat(
-      dataset.LabelPlace(example), ": label for cross_entropy, got ", dataset.Target(example),
-      ", want a whole number from 0 to ", data::kMaxClasses - 1));
+  std::vector<float> labels(dataset.label_shape().element_count());
+  for (int64_t example = 0;; ++example) {
+    dataset.CopyTargets(example, labels.data());
+    for (float label : labels) {
+      if (data::LabelAsClass(label).has_value()) continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat(dataset.LabelPlace(example), ": label for cross_entropy, got ", label,
+                       ", want a whole number from 0 to ", data::kMaxClasses - 1));
+    }
+  }
 }
 
 absl::Status FillDigest(const std::string& path, std::string* sha256) {
@@ -116,6 +149,9 @@ absl::Status FillDigest(const std::string& path, std::string* sha256) {
 absl::Status FillSource(v1::SourceChoice* source) {
   if (source->has_csv()) {
     return FillDigest(source->csv().path(), source->mutable_csv()->mutable_sha256());
+  }
+  if (source->has_text()) {
+    return FillDigest(source->text().path(), source->mutable_text()->mutable_sha256());
   }
   if (!source->has_idx()) return absl::OkStatus();
   v1::IdxSource* idx = source->mutable_idx();
@@ -142,13 +178,14 @@ absl::StatusOr<std::shared_ptr<const JobData>> JobData::Load(const v1::JobSpec& 
   if (!training.ok()) return training.status();
   job->training_ = *std::move(training);
   if (spec.data().has_validation()) {
-    Loaded validation = LoadSource(spec.data().validation(), scaling, "data.validation");
+    Loaded validation =
+        LoadSource(spec.data().validation(), scaling, "data.validation", job->training_.get());
     if (!validation.ok()) return validation.status();
     job->validation_ = *std::move(validation);
   }
   job->seed_ = spec.seed();
   job->shuffle_ = spec.has_shuffle() ? spec.shuffle() : true;
-  job->integer_labels_ = spec.loss().has_cross_entropy();
+  job->integer_labels_ = HasClassLabels(spec.loss());
   absl::Status status = job->CheckParts();
   if (!status.ok()) return status;
   job->Split(fraction);
@@ -164,6 +201,14 @@ absl::Status JobData::CheckParts() {
         absl::StrCat(validation_->LabelPlace(0), ": validation example's shape, got ",
                      validation_->example_shape().ToString(), ", want ",
                      training_->example_shape().ToString(), " as in training"));
+  }
+  const bool tokens = training_->vocabulary() != nullptr;
+  if (validation_->label_shape() != training_->label_shape() ||
+      (validation_->vocabulary() != nullptr) != tokens) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        validation_->LabelPlace(0), ": validation example, got labels of shape ",
+        validation_->label_shape().ToString(), ", want ", training_->label_shape().ToString(),
+        tokens ? " and text" : "", " as in training"));
   }
   if (integer_labels_ && validation_->class_count() == 0) return BadLabel(*validation_);
   class_count_ = class_count_ == 0 || validation_->class_count() == 0
@@ -239,6 +284,11 @@ v1::DataSummary JobData::Summary() const {
   summary.set_validation_examples(validation_count_);
   for (int64_t extent : example_shape().extents()) summary.add_example_shape(extent);
   summary.set_classes(class_count_);
+  for (int64_t extent : training_->label_shape().extents()) summary.add_label_shape(extent);
+  if (const data::TokenVocabulary* vocabulary = training_->vocabulary()) {
+    summary.set_vocabulary(static_cast<uint64_t>(vocabulary->size()));
+    summary.set_characters(vocabulary->characters());
+  }
   return summary;
 }
 

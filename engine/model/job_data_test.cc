@@ -216,5 +216,39 @@ TEST_F(JobDataTest, ReadsTheDigitsExample) {
   }
 }
 
+TEST_F(JobDataTest, TextHasItsVocabularyInTheSummary) {
+  v1::JobSpec spec;
+  spec.mutable_loss()->mutable_cross_entropy();
+  spec.set_shuffle(false);
+  v1::TextSource* text = spec.mutable_data()->mutable_train()->mutable_text();
+  text->set_path(folder_.Write("t.txt", "abcabcabdz"));
+  text->set_context(2);
+  text->set_to(0.8);
+  v1::TextSource* validation = spec.mutable_data()->mutable_validation()->mutable_text();
+  *validation = *text;
+  validation->set_from(0.6);
+  validation->set_to(1);
+  ASSERT_TRUE(FillDataDigests(&spec).ok());
+  EXPECT_EQ(text->sha256(), *data::FileSha256(text->path()));
+  auto data = *JobData::Load(spec);
+  const v1::DataSummary summary = data->Summary();
+  EXPECT_EQ(summary.training_examples(), 3u);
+  EXPECT_EQ(summary.validation_examples(), 1u);
+  EXPECT_EQ(summary.classes(), 5u);
+  EXPECT_EQ(summary.vocabulary(), 5u);
+  EXPECT_EQ(summary.characters(), "abcdz");
+  EXPECT_EQ(summary.label_shape_size(), 1);
+  const data::Batch batch = data->ValidationBatch(0, 1);
+  EXPECT_EQ(batch.features.ToString(), "tensor([[0, 1]])");
+  EXPECT_EQ(batch.labels.ToString(), "tensor([[1, 3]])");
+  validation->set_path(folder_.Write("v.txt", "abcq"));
+  validation->clear_sha256();
+  validation->set_from(0);
+  ExpectError(spec, absl::StatusCode::kInvalidArgument, "v.txt:1:4: character, got \"q\"");
+  validation->set_context(1);
+  validation->set_path(text->path());
+  ExpectError(spec, absl::StatusCode::kInvalidArgument, "shape, got [1], want [2] as in training");
+}
+
 }  // namespace
 }  // namespace lockstep

@@ -8,11 +8,31 @@ namespace {
 
 constexpr uint32_t kDefaultShards = 8;
 
+void FillText(v1::TextSource* text) {
+  if (text->tokens().tokens_case() == v1::TokensChoice::TOKENS_NOT_SET) {
+    text->mutable_tokens()->mutable_characters();
+  }
+  LOCKSTEP_DEFAULT(text, stride, text->context());
+  LOCKSTEP_DEFAULT(text, from, 0.0);
+  LOCKSTEP_DEFAULT(text, to, 1.0);
+}
+
 void FillSource(v1::SourceChoice* source) {
+  if (source->has_text()) FillText(source->mutable_text());
   if (!source->has_csv()) return;
   v1::CsvSource* csv = source->mutable_csv();
   LOCKSTEP_DEFAULT(csv, header, false);
-  if (csv->label_column().empty()) csv->set_label_column("-1");
+  if (csv->label_column().empty() && csv->label_columns().empty()) csv->set_label_column("-1");
+}
+
+void FillLoss(v1::LossChoice* loss) {
+  if (loss->has_cross_entropy()) {
+    LOCKSTEP_DEFAULT(loss->mutable_cross_entropy(), label_smoothing, 0.0f);
+  } else if (loss->has_huber()) {
+    LOCKSTEP_DEFAULT(loss->mutable_huber(), delta, 1.0f);
+  } else if (loss->has_bce_with_logits()) {
+    LOCKSTEP_DEFAULT(loss->mutable_bce_with_logits(), pos_weight, 1.0f);
+  }
 }
 
 void FillData(v1::Data* data) {
@@ -32,6 +52,7 @@ void FillJobDefaults(v1::JobSpec* spec) {
   for (v1::LayerChoice& layer : *spec->mutable_model()) {
     if (layer.has_linear()) LOCKSTEP_DEFAULT(layer.mutable_linear(), bias, true);
   }
+  if (spec->has_loss()) FillLoss(spec->mutable_loss());
   FillTrainingDefaults(spec);
   LOCKSTEP_DEFAULT(spec, shards, kDefaultShards);
   LOCKSTEP_DEFAULT(spec, shuffle, true);

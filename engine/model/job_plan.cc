@@ -8,6 +8,9 @@ JobPlan JobPlan::For(const v1::JobSpec& spec) {
   JobPlan plan;
   plan.training_examples = spec.data_summary().training_examples();
   plan.validation_examples = spec.data_summary().validation_examples();
+  for (int64_t extent : spec.data_summary().label_shape()) {
+    plan.labels_per_example *= static_cast<uint64_t>(extent);
+  }
   plan.batch_size = spec.batch_size();
   plan.shards = static_cast<int>(spec.shards());
   plan.steps_per_epoch = (plan.training_examples + plan.batch_size - 1) / plan.batch_size;

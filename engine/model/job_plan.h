@@ -28,6 +28,7 @@ struct JobPlan {
 
   uint64_t training_examples = 0;
   uint64_t validation_examples = 0;
+  uint64_t labels_per_example = 1;
   uint64_t batch_size = 0;
   int shards = 0;
   uint64_t steps_per_epoch = 0;

@@ -12,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "engine/model/field_checker.h"
 #include "engine/model/optimizer_spec.h"
+#include "google/protobuf/repeated_field.h"
 
 namespace lockstep {
 namespace {
@@ -19,6 +20,9 @@ namespace {
 constexpr uint64_t kMaxBatchSize = uint64_t{1} << 24;
 constexpr uint64_t kMaxOutFeatures = uint64_t{1} << 24;
 constexpr uint64_t kMaxShards = 1024;
+constexpr uint64_t kMaxContext = uint64_t{1} << 20;
+constexpr uint64_t kMaxStride = uint64_t{1} << 31;
+constexpr uint64_t kMaxVocabulary = 65536;
 constexpr int kMaxLayers = 10000;
 constexpr size_t kMaxNameLength = 128;
 // Elements of one example: an index into them fits in 32 bits.
@@ -45,11 +49,31 @@ void CheckName(const std::string& name, FieldChecker* checker) {
 void CheckCsv(const v1::CsvSource& csv, const std::string& path, FieldChecker* checker) {
   checker->Path(path + ".path", csv.path());
   int64_t index = 0;
-  if (!csv.header() && !absl::SimpleAtoi(csv.label_column(), &index)) {
-    checker->Add(path + ".label_column",
-                 "got a name, want an index such as -1: names need `header: true`");
+  const auto check_column = [&](const std::string& field, const std::string& column) {
+    if (csv.header() || absl::SimpleAtoi(column, &index)) return;
+    checker->Add(path + field, "got a name, want an index such as -1: names need `header: true`");
+  };
+  if (!csv.label_column().empty()) check_column(".label_column", csv.label_column());
+  for (int i = 0; i < csv.label_columns_size(); ++i) {
+    check_column(absl::StrCat(".label_columns[", i, "]"), csv.label_columns(i));
+  }
+  if (!csv.weight_column().empty()) check_column(".weight_column", csv.weight_column());
+  if (!csv.label_column().empty() && !csv.label_columns().empty()) {
+    checker->Add(path + ".label_columns",
+                 "got both label_column and label_columns, want at most one");
   }
   checker->Digest(path + ".sha256", csv.sha256());
+}
+
+void CheckText(const v1::TextSource& text, const std::string& path, FieldChecker* checker) {
+  checker->Path(path + ".path", text.path());
+  checker->WholeNumber(path + ".context", text.context(), 1, kMaxContext);
+  checker->WholeNumber(path + ".stride", text.stride(), 1, kMaxStride);
+  checker->Fraction(path + ".from", text.from());
+  if (!(text.to() > text.from() && text.to() <= 1)) {
+    checker->AddRange(path + ".to", text.to(), absl::StrCat("above ", text.from(), ", at most 1"));
+  }
+  checker->Digest(path + ".sha256", text.sha256());
 }
 
 void CheckSource(const v1::SourceChoice& source, const std::string& path, FieldChecker* checker) {
@@ -63,9 +87,26 @@ void CheckSource(const v1::SourceChoice& source, const std::string& path, FieldC
       checker->Digest(path + ".idx.images_sha256", source.idx().images_sha256());
       checker->Digest(path + ".idx.labels_sha256", source.idx().labels_sha256());
       break;
-    case v1::SourceChoice::SOURCE_NOT_SET:
-      checker->Missing(path, "csv or idx");
+    case v1::SourceChoice::kText:
+      CheckText(source.text(), path + ".text", checker);
       break;
+    case v1::SourceChoice::SOURCE_NOT_SET:
+      checker->Missing(path, "csv, idx or text");
+      break;
+  }
+}
+
+// What text cannot do.
+void CheckTextData(const v1::Data& data, FieldChecker* checker) {
+  const v1::Scaling& scaling = data.scaling();
+  if (scaling.divide_by() != 1 || scaling.mean() != 0 || scaling.standard_deviation() != 1) {
+    checker->Add("data.scaling", "got a scaling of text, want none: tokens are no numbers");
+  }
+  if (data.validation_fraction() > 0 &&
+      data.train().text().stride() < data.train().text().context()) {
+    checker->Add("data.validation_fraction",
+                 "got windows that overlap, so that validation would be on what is trained on; "
+                 "want `validation` with a part of its own (from, to)");
   }
 }
 
@@ -73,7 +114,7 @@ void CheckData(const v1::Data& data, FieldChecker* checker) {
   if (data.has_train()) {
     CheckSource(data.train(), "data.train", checker);
   } else {
-    checker->Missing("data.train", "csv or idx");
+    checker->Missing("data.train", "csv, idx or text");
   }
   if (data.has_validation()) CheckSource(data.validation(), "data.validation", checker);
   checker->Fraction("data.validation_fraction", data.validation_fraction());
@@ -81,6 +122,7 @@ void CheckData(const v1::Data& data, FieldChecker* checker) {
     checker->Add("data.validation_fraction",
                  "got both validation and validation_fraction, want at most one");
   }
+  if (data.train().has_text()) CheckTextData(data, checker);
   checker->Positive("data.scaling.divide_by", data.scaling().divide_by());
   checker->Finite("data.scaling.mean", data.scaling().mean());
   checker->Positive("data.scaling.standard_deviation", data.scaling().standard_deviation());
@@ -104,6 +146,38 @@ void CheckModel(const v1::JobSpec& spec, FieldChecker* checker) {
   }
 }
 
+void CheckClassWeights(const google::protobuf::RepeatedField<float>& weights,
+                       const std::string& path, FieldChecker* checker) {
+  for (int i = 0; i < weights.size(); ++i) {
+    checker->NotNegative(absl::StrCat(path, ".class_weights[", i, "]"), weights.Get(i));
+  }
+}
+
+void CheckLoss(const v1::LossChoice& loss, FieldChecker* checker) {
+  switch (loss.loss_case()) {
+    case v1::LossChoice::kCrossEntropy: {
+      const std::string path = "loss.cross_entropy";
+      CheckClassWeights(loss.cross_entropy().class_weights(), path, checker);
+      const float smoothing = loss.cross_entropy().label_smoothing();
+      if (!(smoothing >= 0 && smoothing <= 1)) {
+        checker->AddRange(path + ".label_smoothing", smoothing, "0 to 1");
+      }
+      return;
+    }
+    case v1::LossChoice::kNll:
+      return CheckClassWeights(loss.nll().class_weights(), "loss.nll", checker);
+    case v1::LossChoice::kHuber:
+      return checker->Positive("loss.huber.delta", loss.huber().delta());
+    case v1::LossChoice::kBceWithLogits:
+      return checker->Positive("loss.bce_with_logits.pos_weight",
+                               loss.bce_with_logits().pos_weight());
+    case v1::LossChoice::LOSS_NOT_SET:
+      return checker->Missing("loss", "cross_entropy, mse or another loss");
+    default:  // without fields
+      return;
+  }
+}
+
 void CheckLength(const v1::JobSpec& spec, FieldChecker* checker) {
   if (spec.has_epochs()) checker->WholeNumber("epochs", spec.epochs(), 1, kMaxSteps);
   if (spec.has_steps()) checker->WholeNumber("steps", spec.steps(), 1, kMaxSteps);
@@ -122,11 +196,10 @@ void CheckShardsAndWorkers(const v1::JobSpec& spec, FieldChecker* checker) {
                        max_in_range ? workers.max() : spec.shards());
 }
 
-void CheckExampleShape(const v1::DataSummary& summary, FieldChecker* checker) {
-  const std::string path = "data_summary.example_shape";
-  if (summary.example_shape().empty()) return checker->Missing(path, "at least one axis");
+void CheckExtents(const std::string& path, const google::protobuf::RepeatedField<int64_t>& extents,
+                  FieldChecker* checker) {
   int64_t elements = 1;
-  for (int64_t extent : summary.example_shape()) {
+  for (int64_t extent : extents) {
     if (extent < 1) return checker->AddRange(path, extent, "extents of 1 or more");
     if (extent > kMaxExampleElements / elements) {
       return checker->Add(
@@ -144,7 +217,12 @@ void CheckDataSummary(const v1::JobSpec& spec, FieldChecker* checker) {
                                                       summary.training_examples(), 1, kMaxExamples);
   checker->WholeNumber("data_summary.validation_examples", summary.validation_examples(), 0,
                        kMaxExamples);
-  CheckExampleShape(summary, checker);
+  if (summary.example_shape().empty()) {
+    checker->Missing("data_summary.example_shape", "at least one axis");
+  }
+  CheckExtents("data_summary.example_shape", summary.example_shape(), checker);
+  CheckExtents("data_summary.label_shape", summary.label_shape(), checker);
+  checker->WholeNumber("data_summary.vocabulary", summary.vocabulary(), 0, kMaxVocabulary);
   if (!examples_in_range || !spec.has_epochs() || spec.batch_size() == 0) return;
   const uint64_t steps_per_epoch =
       (summary.training_examples() + spec.batch_size() - 1) / spec.batch_size();
@@ -160,6 +238,9 @@ void CheckSourceSubmitted(const v1::SourceChoice& source, const std::string& pat
   static constexpr char kWanted[] = "the file's SHA-256, which the client fills in";
   if (source.has_csv() && source.csv().sha256().empty()) {
     checker->Missing(path + ".csv.sha256", kWanted);
+  }
+  if (source.has_text() && source.text().sha256().empty()) {
+    checker->Missing(path + ".text.sha256", kWanted);
   }
   if (source.has_idx() && source.idx().images_sha256().empty()) {
     checker->Missing(path + ".idx.images_sha256", kWanted);
@@ -178,9 +259,7 @@ std::vector<FieldProblem> ValidateJobSpec(const v1::JobSpec& original) {
   CheckName(spec.name(), &checker);
   CheckData(spec.data(), &checker);
   CheckModel(spec, &checker);
-  if (spec.loss().loss_case() == v1::LossChoice::LOSS_NOT_SET) {
-    checker.Missing("loss", "cross_entropy or mse");
-  }
+  CheckLoss(spec.loss(), &checker);
   CheckTraining(spec, &checker);
   CheckLength(spec, &checker);
   checker.WholeNumber("batch_size", spec.batch_size(), 1, kMaxBatchSize);

@@ -55,6 +55,7 @@ TEST(FillJobDefaultsTest, SetsEveryDefault) {
       validation_fraction: 0
       scaling { divide_by: 1 mean: 0 standard_deviation: 1 }
     }
+    loss { cross_entropy { label_smoothing: 0 } }
     optimizer { sgd { momentum: 0 weight_decay: 0 nesterov: false } }
     learning_rate_schedule { constant { warmup_steps: 0 } }
     shards: 8
@@ -115,8 +116,8 @@ TEST(ValidateJobSpecTest, NamesEverythingThatAnEmptySpecLacks) {
   EXPECT_THAT(
       Problems(v1::JobSpec()),
       ElementsAre("name: missing, want 1 to 128 characters of A-Z a-z 0-9 . _ -",
-                  "data.train: missing, want csv or idx", "model: missing, want at least one layer",
-                  "loss: missing, want cross_entropy or mse",
+                  "data.train: missing, want csv, idx or text", "model: missing, want at least one layer",
+                  "loss: missing, want cross_entropy, mse or another loss",
                   "optimizer: missing, want sgd, adam, adamw, rmsprop, adagrad, adadelta, lamb, "
                   "lion or muon",
                   "epochs: missing, want exactly one of epochs and steps",
@@ -210,7 +211,7 @@ TEST(ValidateJobSpecTest, ChecksData) {
   EXPECT_THAT(Problems("data {validation {csv {}}}"),
               ElementsAre("data.validation.csv.path: missing, want a file's path"));
   EXPECT_THAT(Problems("data {validation {}}"),
-              ElementsAre("data.validation: missing, want csv or idx"));
+              ElementsAre("data.validation: missing, want csv, idx or text"));
   EXPECT_THAT(Problems("data {train {idx {images: 'a\\000b'}}}"),
               ElementsAre(HasSubstr("data.train.idx.images: got a path with a NUL byte"),
                           "data.train.idx.labels: missing, want a file's path"));
@@ -359,6 +360,41 @@ TEST(JobSpecTest, LayersAndPathsHaveALimit) {
   EXPECT_NE(all.find("model: got 10001 layers, want at most 10000"), std::string::npos) << all;
   EXPECT_NE(all.find("data.train.csv.path: got 5000 bytes, want at most 4096"), std::string::npos)
       << all;
+}
+
+TEST(ValidateJobSpecTest, ChecksText) {
+  EXPECT_THAT(Problems("data {train {text {path: 't' context: 8}}}"), IsEmpty());
+  EXPECT_THAT(Problems("data {train {text {path: 't' context: 8 from: 0.5 to: 0.25}}}"),
+              ElementsAre(HasSubstr("data.train.text.to: got 0.25, want above 0.5, at most 1")));
+  EXPECT_THAT(Problems("data {train {text {path: 't'}}}"),
+              ElementsAre(HasSubstr("data.train.text.context: got 0, want 1 to 1048576"),
+                          HasSubstr("data.train.text.stride: got 0")));
+  EXPECT_THAT(Problems("data {train {text {path: 't' context: 8}} scaling {mean: 1}}"),
+              ElementsAre(HasSubstr("data.scaling: got a scaling of text, want none")));
+  EXPECT_THAT(Problems("data {train {text {path: 't' context: 8 stride: 4}} "
+                       "validation_fraction: 0.1}"),
+              ElementsAre(HasSubstr("data.validation_fraction: got windows that overlap")));
+}
+
+TEST(ValidateJobSpecTest, ChecksLosses) {
+  EXPECT_THAT(Problems("loss {cross_entropy {class_weights: [1, -1] label_smoothing: 2}}"),
+              ElementsAre(HasSubstr("loss.cross_entropy.class_weights[1]: got -1, want a finite"),
+                          HasSubstr("loss.cross_entropy.label_smoothing: got 2, want 0 to 1")));
+  EXPECT_THAT(Problems("loss {huber {delta: 0}}"),
+              ElementsAre(HasSubstr("loss.huber.delta: got 0, want a finite number > 0")));
+  EXPECT_THAT(Problems("loss {bce_with_logits {pos_weight: -1}}"),
+              ElementsAre(HasSubstr("loss.bce_with_logits.pos_weight: got -1")));
+  for (const char* loss : {"l1", "bce", "hinge", "kl_divergence", "cosine_embedding", "nll"}) {
+    EXPECT_THAT(Problems(std::string("loss {") + loss + " {}}"), IsEmpty()) << loss;
+  }
+}
+
+TEST(ValidateJobSpecTest, ChecksLabelAndWeightColumns) {
+  EXPECT_THAT(Problems("data {train {csv {label_columns: ['0', 'y'] weight_column: 'w'}}}"),
+              ElementsAre(HasSubstr("data.train.csv.label_columns[1]: got a name"),
+                          HasSubstr("data.train.csv.weight_column: got a name")));
+  EXPECT_THAT(Problems("data {train {csv {label_column: '1' label_columns: ['0', '2']}}}"),
+              ElementsAre(HasSubstr("got both label_column and label_columns")));
 }
 
 }  // namespace
