@@ -9,6 +9,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "engine/block_pool.h"
 #include "engine/check.h"
 
 namespace lockstep {
@@ -95,7 +96,8 @@ std::shared_ptr<Storage> Storage::Allocate(size_t size_bytes) {
   }
   LOCKSTEP_CHECK(block != nullptr, "out of memory: got no block of " +
                                        std::to_string(size_class.capacity_bytes) + " bytes");
-  return std::shared_ptr<Storage>(new Storage(block, size_bytes, size_class.capacity_bytes));
+  return std::allocate_shared<Storage>(PoolAllocator<Storage>(), Key(), block, size_bytes,
+                                       size_class.capacity_bytes);
 }
 
 Storage::~Storage() { Cache().Give(ClassFor(capacity_bytes_).index, data_); }

@@ -20,6 +20,13 @@ class Storage {
   // reference goes. Aborts the process when memory is exhausted.
   static std::shared_ptr<Storage> Allocate(size_t size_bytes);
 
+  // For Allocate alone.
+  class Key {
+    friend class Storage;
+    Key() = default;
+  };
+  Storage(Key, void* data, size_t size_bytes, size_t capacity_bytes)
+      : data_(data), size_bytes_(size_bytes), capacity_bytes_(capacity_bytes) {}
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
@@ -29,9 +36,6 @@ class Storage {
   size_t size_bytes() const { return size_bytes_; }
 
  private:
-  Storage(void* data, size_t size_bytes, size_t capacity_bytes)
-      : data_(data), size_bytes_(size_bytes), capacity_bytes_(capacity_bytes) {}
-
   void* const data_;
   const size_t size_bytes_;
   const size_t capacity_bytes_;

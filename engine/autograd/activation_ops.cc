@@ -1,5 +1,6 @@
 #include "engine/autograd/activation_ops.h"
 
+#include "engine/autograd/arithmetic_ops.h"
 #include "engine/autograd/node.h"
 #include "engine/kernels/activation.h"
 #include "engine/kernels/elementwise.h"
@@ -12,6 +13,31 @@ using kernels::ActivationFunction;
 using kernels::ActivationGradient;
 using kernels::UnaryOp;
 
+Tensor GradientOf(const char* name, ActivationGradient gradient, const Tensor& upstream,
+                  const Tensor& y, Tensor dx) {
+  VisitFloating(name, y.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::ActivationBackward(gradient, y.element_count(), upstream.data<T>(), y.data<T>(),
+                                dx.data<T>());
+  });
+  return dx;
+}
+
+// The same as operations: `y` is the result with its place in the graph.
+Variable GradientOf(ActivationGradient gradient, const Variable& upstream, const Variable& y) {
+  switch (gradient) {
+    case ActivationGradient::kTanh:
+      return upstream * (1 - y * y);
+    case ActivationGradient::kSigmoid:
+      return (upstream * y) * (1 - y);
+    case ActivationGradient::kRelu:
+      break;
+  }
+  const Tensor ones = Tensor::Full(y.shape(), 1, y.dtype());
+  return upstream * Variable(GradientOf("relu", ActivationGradient::kRelu, ones, y.value(),
+                                        Tensor::Empty(y.shape(), y.dtype())));
+}
+
 Variable Activate(const char* name, UnaryOp op, ActivationGradient gradient, const Variable& x) {
   Tensor y = Tensor::Empty(x.shape(), x.dtype());
   VisitFloating(name, x.dtype(), [&](auto zero) {
@@ -19,15 +45,14 @@ Variable Activate(const char* name, UnaryOp op, ActivationGradient gradient, con
     kernels::Unary(op, y.element_count(), x.value().data<T>(), y.data<T>());
   });
   return MakeResult(name, y, {x},
-                    [name, y, gradient](const Tensor& upstream, InputGradients& gradients) {
-                      Tensor dx = gradients.Destination(0);
-                      VisitFloating(name, y.dtype(), [&](auto zero) {
-                        using T = decltype(zero);
-                        kernels::ActivationBackward(gradient, y.element_count(), upstream.data<T>(),
-                                                    y.data<T>(), dx.data<T>());
-                      });
-                      gradients.Add(0, dx);
-                    });
+                    WithGraph(
+                        [name, y, gradient](const Tensor& upstream, InputGradients& gradients) {
+                          gradients.Add(
+                              0, GradientOf(name, gradient, upstream, y, gradients.Destination(0)));
+                        },
+                        [y, gradient](const Variable& upstream, GraphGradients& gradients) {
+                          gradients.Add(0, GradientOf(gradient, upstream, gradients.Result(y)));
+                        }));
 }
 
 Variable Activate(const char* name, ActivationFunction f, ActivationConstants constants,

@@ -1,21 +1,34 @@
-// What broadcasting owes its operands: the gradient of a repeated operand.
+// Elements repeated, and the sum that takes repetition back: what broadcasting
+// is made of.
 #ifndef LOCKSTEP_ENGINE_AUTOGRAD_EXPAND_OPS_H_
 #define LOCKSTEP_ENGINE_AUTOGRAD_EXPAND_OPS_H_
 
 #include <cstdint>
 #include <vector>
 
-#include "engine/tensor.h"
+#include "engine/autograd/variable.h"
 
 namespace lockstep::autograd {
 
-// Brings the gradient of a result back to the shape of an operand that was
-// repeated: SumToShape (reduction_ops.h), over the batch axis by the shard tree.
+// `x` repeated (a copy) to `shape`, by NumPy's broadcasting; -1 keeps an extent
+// of x. Aborts, naming both shapes, where x does not broadcast to it.
+// The gradient is summed over the repeats; over the batch axis by the shard
+// tree (Unbroadcast).
+Variable Expand(const Variable& x, const Shape& shape);
+
+// SumToShape of sum_tensors.h on a variable.
+Variable SumToShape(const Variable& x, const Shape& target, std::vector<int64_t> batch_cuts = {});
+
+// Brings gradients back to the shape of an operand that was repeated.
 class Unbroadcast {
  public:
-  // Looks at the shard cuts, so it is made when the operation runs forward.
+  // Looks at the shard cuts, so it is made when the operation runs forward:
+  // where the first axis is repeated and is the batch's, the sum over it
+  // follows the shard tree; where it is another, ShardCuts::MarkUnsupported.
   Unbroadcast(const Shape& operand, const Shape& result);
+
   Tensor operator()(const Tensor& gradient) const;
+  Variable operator()(const Variable& gradient) const;
 
  private:
   const Shape operand_;

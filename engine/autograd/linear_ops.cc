@@ -3,8 +3,11 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/autograd/arithmetic_ops.h"
 #include "engine/autograd/batched_matmul_ops.h"
+#include "engine/autograd/expand_ops.h"
 #include "engine/autograd/node.h"
+#include "engine/autograd/shape_ops.h"
 #include "engine/autograd/shard_cuts.h"
 #include "engine/check.h"
 #include "engine/kernels/elementwise.h"
@@ -85,6 +88,44 @@ void LinearBackward(const LinearSaved& saved, const Tensor& upstream, InputGradi
   }
 }
 
+// The same as operations on variables.
+void LinearBackward(const LinearSaved& saved, const Variable& upstream, GraphGradients& gradients) {
+  const auto [rows, in, out] = saved.extents;
+  Variable dy = Reshape(upstream, {rows, out});
+  if (saved.activated.defined()) {
+    const Tensor y = saved.activated;
+    const Tensor ones = Tensor::Full(y.shape(), 1, y.dtype());
+    Tensor slope = Tensor::Empty({rows, out}, y.dtype());
+    VisitFloating("linear", y.dtype(), [&](auto zero) {
+      using T = decltype(zero);
+      kernels::ActivationBackward(kernels::ActivationGradient::kRelu, y.element_count(),
+                                  ones.data<T>(), y.data<T>(), slope.data<T>());
+    });
+    dy = dy * Variable(slope);
+  }
+  if (gradients.Wanted(0)) {
+    const Variable dx = Matmul(dy, gradients.Input(1, saved.weight));
+    gradients.Add(0, Reshape(dx, saved.input.shape()));
+  }
+  if (gradients.Wanted(1)) {
+    const Variable x = Reshape(gradients.Input(0, saved.input), {rows, in});
+    gradients.Add(1, Matmul(Transpose(dy), x));
+  }
+  if (gradients.Wanted(2)) gradients.Add(2, SumToShape(dy, {out}, saved.cuts));
+}
+
+struct LinearGradient {
+  void operator()(const Tensor& upstream, InputGradients& gradients) const {
+    VisitFloating("linear", upstream.dtype(),
+                  [&](auto zero) { LinearBackward<decltype(zero)>(saved, upstream, gradients); });
+  }
+  void operator()(const Variable& upstream, GraphGradients& gradients) const {
+    LinearBackward(saved, upstream, gradients);
+  }
+
+  LinearSaved saved;
+};
+
 }  // namespace
 
 Variable Matmul(const Variable& a, const Variable& b) {
@@ -102,23 +143,32 @@ Variable Matmul(const Variable& a, const Variable& b) {
     kernels::Matmul(m, n, k, Plain<T>(x), Plain<T>(z), nullptr, Activation::kNone, y.data<T>());
   });
   return MakeResult("matmul", std::move(y), {a, b},
-                    [x, z, m, n, k](const Tensor& upstream, InputGradients& gradients) {
-                      VisitFloating("matmul", x.dtype(), [&](auto zero) {
-                        using T = decltype(zero);
-                        if (gradients.Wanted(0)) {  // dA = dY B^T
-                          Tensor da = gradients.Destination(0);
-                          kernels::Matmul(m, k, n, Plain<T>(upstream), Transposed<T>(z), nullptr,
-                                          Activation::kNone, da.data<T>());
-                          gradients.Add(0, da);
-                        }
-                        if (gradients.Wanted(1)) {  // dB = A^T dY
-                          Tensor db = gradients.Destination(1);
-                          kernels::Matmul(k, n, m, Transposed<T>(x), Plain<T>(upstream), nullptr,
-                                          Activation::kNone, db.data<T>());
-                          gradients.Add(1, db);
-                        }
-                      });
-                    });
+                    WithGraph(
+                        [x, z, m, n, k](const Tensor& upstream, InputGradients& gradients) {
+                          VisitFloating("matmul", x.dtype(), [&](auto zero) {
+                            using T = decltype(zero);
+                            if (gradients.Wanted(0)) {  // dA = dY B^T
+                              Tensor da = gradients.Destination(0);
+                              kernels::Matmul(m, k, n, Plain<T>(upstream), Transposed<T>(z),
+                                              nullptr, Activation::kNone, da.data<T>());
+                              gradients.Add(0, da);
+                            }
+                            if (gradients.Wanted(1)) {  // dB = A^T dY
+                              Tensor db = gradients.Destination(1);
+                              kernels::Matmul(k, n, m, Transposed<T>(x), Plain<T>(upstream),
+                                              nullptr, Activation::kNone, db.data<T>());
+                              gradients.Add(1, db);
+                            }
+                          });
+                        },
+                        [x, z](const Variable& upstream, GraphGradients& gradients) {
+                          if (gradients.Wanted(0)) {
+                            gradients.Add(0, Matmul(upstream, Transpose(gradients.Input(1, z))));
+                          }
+                          if (gradients.Wanted(1)) {
+                            gradients.Add(1, Matmul(Transpose(gradients.Input(0, x)), upstream));
+                          }
+                        }));
 }
 
 Variable Linear(const Variable& x, const Variable& weight, const Variable& bias,
@@ -140,11 +190,7 @@ Variable Linear(const Variable& x, const Variable& weight, const Variable& bias,
   const bool relu = activation == Activation::kRelu;
   LinearSaved saved{extents, input, w, relu ? y : Tensor(), RowCuts(ShardCuts::Current(), rows)};
   return MakeResult(relu ? "linear_relu" : "linear", y, {x, weight, bias},
-                    [saved = std::move(saved)](const Tensor& upstream, InputGradients& gradients) {
-                      VisitFloating("linear", upstream.dtype(), [&](auto zero) {
-                        LinearBackward<decltype(zero)>(saved, upstream, gradients);
-                      });
-                    });
+                    LinearGradient{std::move(saved)});
 }
 
 }  // namespace lockstep::autograd

@@ -1,5 +1,6 @@
 #include "engine/autograd/math_ops.h"
 
+#include "engine/autograd/arithmetic_ops.h"
 #include "engine/autograd/comparison_ops.h"
 #include "engine/autograd/elementwise_tensors.h"
 #include "engine/autograd/expand_ops.h"
@@ -91,15 +92,28 @@ Variable Rsqrt(const Variable& x) {
                  return Scaled(Times(dy, PowerOf(y, 3)), -0.5);
                });
 }
-Variable Sin(const Variable& x) {
-  return Apply("sin", UnaryOp::kSin, x, [](const Tensor& dy, const Tensor& x, const Tensor&) {
-    return Times(dy, Compute(UnaryOp::kCos, x));
-  });
+Variable Sin(const Variable& argument) {
+  const Tensor x = argument.value();
+  return MakeResult("sin", Compute(UnaryOp::kSin, x), {argument},
+                    WithGraph(
+                        [x](const Tensor& upstream, InputGradients& gradients) {
+                          gradients.Add(0, Times(upstream, Compute(UnaryOp::kCos, x)));
+                        },
+                        [x](const Variable& upstream, GraphGradients& gradients) {
+                          gradients.Add(0, upstream * Cos(gradients.Input(0, x)));
+                        }));
 }
-Variable Cos(const Variable& x) {
-  return Apply("cos", UnaryOp::kCos, x, [](const Tensor& dy, const Tensor& x, const Tensor&) {
-    return Compute(UnaryOp::kNegate, Times(dy, Compute(UnaryOp::kSin, x)));
-  });
+Variable Cos(const Variable& argument) {
+  const Tensor x = argument.value();
+  return MakeResult("cos", Compute(UnaryOp::kCos, x), {argument},
+                    WithGraph(
+                        [x](const Tensor& upstream, InputGradients& gradients) {
+                          const Tensor slope = Times(upstream, Compute(UnaryOp::kSin, x));
+                          gradients.Add(0, Compute(UnaryOp::kNegate, slope));
+                        },
+                        [x](const Variable& upstream, GraphGradients& gradients) {
+                          gradients.Add(0, -(upstream * Sin(gradients.Input(0, x))));
+                        }));
 }
 Variable Erf(const Variable& x) {
   return Apply("erf", UnaryOp::kErf, x, [](const Tensor& dy, const Tensor& x, const Tensor&) {

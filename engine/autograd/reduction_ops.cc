@@ -1,6 +1,7 @@
 #include "engine/autograd/reduction_ops.h"
 
 #include "engine/autograd/axis_cut.h"
+#include "engine/autograd/expand_ops.h"
 #include "engine/autograd/node.h"
 #include "engine/autograd/shape_ops.h"
 #include "engine/autograd/shard_cuts.h"
@@ -29,14 +30,28 @@ Tensor SumAll(const Tensor& x) {
   return result;
 }
 
+// A mean's share of a gradient, as an operation.
+Variable DividedBy(const Variable& x, int64_t divisor) {
+  return MakeResult("divide_by_count", DividedBy(x.value(), divisor), {x},
+                    [divisor](const auto& upstream, auto& gradients) {
+                      gradients.Add(0, DividedBy(upstream, divisor));
+                    });
+}
+
 // The gradient of both sums: upstream repeated to the input's shape, over
 // `divisor` for means (1: a sum).
-BackwardFunction RepeatUpstream(const Shape& summed, const Shape& shape, int64_t divisor) {
-  return [summed, shape, divisor](const Tensor& upstream, InputGradients& gradients) {
-    Tensor share = upstream.Reshape(summed);
-    if (divisor != 1) share = DividedBy(share, divisor);
-    gradients.Add(0, ExpandTensor(share, shape));
-  };
+auto RepeatUpstream(const Shape& summed, const Shape& shape, int64_t divisor) {
+  return WithGraph(
+      [summed, shape, divisor](const Tensor& upstream, InputGradients& gradients) {
+        Tensor share = upstream.Reshape(summed);
+        if (divisor != 1) share = DividedBy(share, divisor);
+        gradients.Add(0, ExpandTensor(share, shape));
+      },
+      [summed, shape, divisor](const Variable& upstream, GraphGradients& gradients) {
+        Variable share = Reshape(upstream, summed);
+        if (divisor != 1) share = DividedBy(share, divisor);
+        gradients.Add(0, Expand(share, shape));
+      });
 }
 
 Variable ReduceAll(const char* name, const Variable& x, bool mean) {
@@ -59,46 +74,6 @@ Variable ReduceAxis(const char* name, const Variable& x, int axis, bool keep_axi
 }
 
 }  // namespace
-
-Tensor SumOverAxis(const Tensor& x, int axis) {
-  const AxisCut cut = CutAt(x.shape(), axis);
-  Tensor result = Tensor::Empty(WithExtent(x.shape(), axis, 1), x.dtype());
-  VisitFloating("sum", x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    const T* from = x.data<T>();
-    T* to = result.data<T>();
-    if (axis == x.rank() - 1) return kernels::SumRows(cut.before, cut.extent, from, to);
-    for (int64_t i = 0; i < cut.before; ++i) {
-      kernels::SumColumns(cut.extent, cut.after, from + i * cut.extent * cut.after,
-                          to + i * cut.after);
-    }
-  });
-  return result;
-}
-
-Tensor SumToShape(const Tensor& x, const Shape& target, absl::Span<const int64_t> batch_cuts) {
-  const int added = x.rank() - target.rank();
-  Tensor sum = x;
-  for (int axis = x.rank() - 1; axis >= 0; --axis) {
-    const bool repeated = axis < added || (target.dim(axis - added) == 1 && x.dim(axis) != 1);
-    if (!repeated) continue;
-    if (axis > 0) {
-      sum = SumOverAxis(sum, axis);
-      continue;
-    }
-    const AxisCut cut = CutAt(sum.shape(), 0);
-    const int64_t one_shard[] = {0, cut.extent};
-    const absl::Span<const int64_t> cuts =
-        batch_cuts.empty() ? absl::MakeConstSpan(one_shard) : batch_cuts;
-    Tensor root = Tensor::Empty(WithExtent(sum.shape(), 0, 1), x.dtype());
-    VisitFloating("sum", x.dtype(), [&](auto zero) {
-      using T = decltype(zero);
-      kernels::SumColumnsShardTree(cut.after, cuts, sum.data<T>(), root.data<T>());
-    });
-    sum = root;
-  }
-  return sum.Reshape(target);
-}
 
 Variable Sum(const Variable& x) { return ReduceAll("sum", x, false); }
 Variable Mean(const Variable& x) { return ReduceAll("mean", x, true); }

@@ -2,10 +2,7 @@
 #ifndef LOCKSTEP_ENGINE_AUTOGRAD_REDUCTION_OPS_H_
 #define LOCKSTEP_ENGINE_AUTOGRAD_REDUCTION_OPS_H_
 
-#include <cstdint>
-#include <vector>
-
-#include "absl/types/span.h"
+#include "engine/autograd/sum_tensors.h"
 #include "engine/autograd/variable.h"
 
 namespace lockstep::autograd {
@@ -21,16 +18,6 @@ Variable Mean(const Variable& x);
 // Order: SumOverAxis. Shard cuts: axis 0 is not kept apart.
 Variable Sum(const Variable& x, int axis, bool keep_axis = false);
 Variable Mean(const Variable& x, int axis, bool keep_axis = false);
-
-// ---- On tensors, for operations' gradients.
-
-// Order: over the last axis kernels::SumRows, over any other
-// kernels::SumColumns. The axis stays with extent 1.
-Tensor SumOverAxis(const Tensor& x, int axis);
-// `x`, which has the shape `target` broadcasts to, summed back to `target`: the
-// repeated axes, last first, each by SumOverAxis; the first axis, which may be
-// a batch's, by SumColumnsShardTree over `batch_cuts` ({}: one shard).
-Tensor SumToShape(const Tensor& x, const Shape& target, absl::Span<const int64_t> batch_cuts);
 
 }  // namespace lockstep::autograd
 

@@ -68,10 +68,13 @@ Shape Completed(const Shape& from, const Shape& to) {
 
 Variable Reshape(const Variable& x, const Shape& shape) {
   const Shape before = x.shape();
-  return MakeResult("reshape", x.value().Reshape(Completed(before, shape)), {x},
-                    [before](const Tensor& upstream, InputGradients& gradients) {
-                      gradients.Add(0, upstream.Reshape(before));
-                    });
+  return MakeResult(
+      "reshape", x.value().Reshape(Completed(before, shape)), {x},
+      WithGraph([before](const Tensor& upstream,
+                         InputGradients& gradients) { gradients.Add(0, upstream.Reshape(before)); },
+                [before](const Variable& upstream, GraphGradients& gradients) {
+                  gradients.Add(0, Reshape(upstream, before));
+                }));
 }
 
 Variable Flatten(const Variable& x) {
@@ -92,9 +95,13 @@ Variable Transpose(const Variable& x, int axis_a, int axis_b) {
   const int a = CheckedAxis("transpose", x.shape(), axis_a);
   const int b = CheckedAxis("transpose", x.shape(), axis_b);
   return MakeResult("transpose", TransposeTensor(x.value(), a, b), {x},
-                    [a, b](const Tensor& upstream, InputGradients& gradients) {
-                      gradients.Add(0, TransposeTensor(upstream, a, b));
-                    });
+                    WithGraph(
+                        [a, b](const Tensor& upstream, InputGradients& gradients) {
+                          gradients.Add(0, TransposeTensor(upstream, a, b));
+                        },
+                        [a, b](const Variable& upstream, GraphGradients& gradients) {
+                          gradients.Add(0, Transpose(upstream, a, b));
+                        }));
 }
 
 Variable Transpose(const Variable& x) {

@@ -1,5 +1,7 @@
 #include "engine/autograd/variable.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "engine/autograd/node.h"
 #include "engine/check.h"
@@ -10,11 +12,13 @@ Variable::Variable(Tensor value, bool requires_grad)
     : Variable(std::move(value), std::shared_ptr<Node>()) {
   if (!requires_grad) return;
   LOCKSTEP_CHECK(state_->value.dtype() != DType::kInt64, "int64 has no gradients");
-  state_->node = std::make_shared<Node>(state_->value.shape(), state_->value.dtype());
+  state_->node = std::allocate_shared<Node>(PoolAllocator<Node>(), state_->value.shape(),
+                                            state_->value.dtype());
 }
 
 Variable::Variable(Tensor value, std::shared_ptr<Node> node)
-    : state_(std::make_shared<State>(State{std::move(value), std::move(node)})) {
+    : state_(std::allocate_shared<State>(PoolAllocator<State>(),
+                                         State{std::move(value), std::move(node)})) {
   LOCKSTEP_CHECK(state_->value.defined(), "a variable of an undefined tensor");
 }
 
@@ -24,16 +28,16 @@ absl::string_view Variable::grad_fn() const { return is_leaf() ? "" : node()->na
 
 const Tensor& Variable::grad() const {
   static const Tensor* const undefined = new Tensor;
-  return requires_grad() ? node()->gradient_ : *undefined;
+  return requires_grad() ? node()->gradient() : *undefined;
 }
 
 void Variable::RetainGrad() {
   LOCKSTEP_CHECK(requires_grad(), "RetainGrad of a variable that requires no gradient");
-  node()->retain_gradient_ = true;
+  node()->extras().retain_gradient = true;
 }
 
 void Variable::ZeroGrad() {
-  if (requires_grad()) node()->gradient_ = Tensor();
+  if (requires_grad() && node()->extras_ != nullptr) node()->extras_->gradient = Tensor();
 }
 
 Variable Variable::Detach() const { return Variable(value()); }
@@ -55,13 +59,28 @@ void Variable::SetGradientBuffer(Tensor buffer) {
                                 buffer.shape().ToString(), ", want ", DTypeName(dtype()), " ",
                                 shape().ToString()));
   }
-  node()->gradient_ = Tensor();
-  node()->gradient_buffer_ = std::move(buffer);
+  node()->extras().gradient = Tensor();
+  node()->extras().gradient_buffer = std::move(buffer);
 }
 
 void Variable::SetGradientReadyHook(std::function<void()> hook) {
   LOCKSTEP_CHECK(requires_grad() && is_leaf(), "a gradient hook is for leaves with gradients");
-  node()->gradient_ready_hook_ = std::move(hook);
+  node()->extras().gradient_ready_hook = std::move(hook);
+}
+
+int Variable::RegisterHook(GradientHook hook) {
+  LOCKSTEP_CHECK(requires_grad(), "RegisterHook of a variable that requires no gradient");
+  Node::Extras& extras = node()->extras();
+  extras.hooks.emplace_back(extras.next_hook, std::move(hook));
+  return extras.next_hook++;
+}
+
+void Variable::RemoveHook(int hook) {
+  LOCKSTEP_CHECK(requires_grad(), "RemoveHook of a variable that requires no gradient");
+  auto& hooks = node()->extras().hooks;
+  hooks.erase(std::remove_if(hooks.begin(), hooks.end(),
+                             [hook](const auto& entry) { return entry.first == hook; }),
+              hooks.end());
 }
 
 std::string Variable::ToString() const {

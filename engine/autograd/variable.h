@@ -27,6 +27,10 @@ namespace lockstep::autograd {
 
 class Node;
 
+// Sees a gradient when it is complete; may return another one of its shape and
+// dtype to be used instead, or an undefined tensor.
+using GradientHook = std::function<Tensor(const Tensor& gradient)>;
+
 struct BackwardOptions {
   // True: this call's gradients replace what the leaves held (training with
   // gradient buffers, which then need no zeroing). False: they are added.
@@ -68,6 +72,18 @@ class Variable {
   void ZeroGrad();
   // The same value as a leaf that requires no gradient.
   Variable Detach() const;
+  // Whether both are handles of the same variable.
+  bool Is(const Variable& other) const { return state_ == other.state_; }
+
+  // Calls `hook` in every Backward and Grad, on its thread, when this variable's
+  // gradient (of this pass) is complete: a leaf's before it goes into grad(), a
+  // result's before it goes on to what the result was made from. Several hooks
+  // are called in the order of their registration, each with what the one
+  // before left. Returns a number for RemoveHook. The hook must not touch the
+  // graph, nor register or remove hooks. Requires: requires_grad().
+  int RegisterHook(GradientHook hook);
+  // No effect where there is none of that number.
+  void RemoveHook(int hook);
 
   // Computes the gradient of this variable (times `upstream`, of its shape;
   // without: of one element, times 1) with respect to all leaves under it.

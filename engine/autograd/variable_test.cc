@@ -155,6 +155,63 @@ TEST(VariableTest, TheHookComesWhenTheGradientIsCompleteAndBeforeOlderOperations
   EXPECT_TRUE(order.empty());
 }
 
+TEST(VariableTest, HooksOfALeafSeeItsGradientBeforeItIsKept) {
+  Variable x = Leaf(3);
+  std::vector<double> seen;
+  const int watch = x.RegisterHook([&](const Tensor& gradient) {
+    seen.push_back(gradient.item());
+    return Tensor();
+  });
+  x.RegisterHook([](const Tensor&) { return Tensor::Scalar(9); });
+  (x * x + x).Backward();
+  EXPECT_EQ(seen, (std::vector<double>{7}));  // 2 * 3 + 1, complete
+  EXPECT_EQ(x.grad().item(), 9);
+  (x * 5.0f).Backward();
+  EXPECT_EQ(x.grad().item(), 18);
+  x.RemoveHook(watch);
+  (x * 5.0f).Backward();
+  EXPECT_EQ(seen, (std::vector<double>{7, 5}));
+}
+
+TEST(VariableTest, HooksOfAResultChangeWhatGoesOn) {
+  const Variable x = Leaf(3);
+  Variable y = x * x;
+  y.RegisterHook([](const Tensor& gradient) { return (Variable(gradient) * 10.0f).value(); });
+  y.RegisterHook([](const Tensor& gradient) { return (Variable(gradient) + 1.0f).value(); });
+  (y * 2.0f).Backward();
+  EXPECT_EQ(x.grad().item(), 126);  // (2 * 10 + 1) * 6
+}
+
+TEST(VariableTest, AHookedGradientGoesIntoTheBuffer) {
+  Variable x(Tensor::Full({2}, 3), true);
+  const Tensor buffer = Tensor::Zeros({2});
+  x.SetGradientBuffer(buffer);
+  x.RegisterHook([](const Tensor&) { return Tensor::Full({2}, 8); });
+  Sum(x * x).Backward(kOverwrite);
+  EXPECT_EQ(buffer.ToString(), "tensor([8, 8])");
+}
+
+TEST(VariableTest, NodesCanBeLookedAt) {
+  const Variable x(Tensor::Zeros({2, 3}), true);
+  const Variable y = x * 2.0f;
+  const Node& node = *y.node();
+  EXPECT_EQ(node.name(), "multiply");
+  EXPECT_EQ(node.shape(), (Shape{2, 3}));
+  ASSERT_EQ(node.inputs().size(), 2u);
+  EXPECT_EQ(node.inputs()[0], x.node());
+  EXPECT_EQ(node.inputs()[1], nullptr);
+  EXPECT_GT(node.sequence_number(), x.node()->sequence_number());
+  EXPECT_EQ(node.ToString(), "multiply [2, 3] #" + std::to_string(node.sequence_number()));
+  EXPECT_TRUE(y.Is(Variable(y)));
+  EXPECT_FALSE(y.Is(x));
+}
+
+TEST(VariableTest, AChainOfSquaresNeedsNoStack) {
+  Variable y = Leaf(1);
+  for (int i = 0; i < 100000; ++i) y = y * y;
+  EXPECT_EQ(y.item(), 1);
+}
+
 TEST(VariableTest, SetValueLeavesEarlierGraphsAlone) {
   Variable x = Leaf(3);
   const Variable y = x * x;
@@ -200,6 +257,11 @@ TEST(VariableDeathTest, MisuseIsExplained) {
   EXPECT_DEATH(x.Backward(), "wants one element, got shape \\[2\\]");
   EXPECT_DEATH(x.Backward(Tensor::Zeros({3})), "got float32 \\[3\\], want float32 \\[2\\]");
   EXPECT_DEATH(Variable(1.0f).Backward(), "requires no gradient");
+  EXPECT_DEATH(Variable(1.0f).RegisterHook([](const Tensor& gradient) { return gradient; }),
+               "requires no gradient");
+  Variable hooked(Tensor::Zeros({2}), true);
+  hooked.RegisterHook([](const Tensor&) { return Tensor::Zeros({3}); });
+  EXPECT_DEATH(Sum(hooked).Backward(), "gradient hook of leaf.*gave float32 \\[3\\], want float32");
   EXPECT_DEATH(Variable(x).SetGradientBuffer(Tensor::Zeros({3})), "want float32 \\[2\\]");
   EXPECT_DEATH(x + Variable(Tensor::Zeros({2}, DType::kFloat64)),
                "add: got float32 and float64, want one dtype");
