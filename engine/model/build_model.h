@@ -2,13 +2,15 @@
 // the engine and the job's messages.
 //
 // Errors of everything here: InvalidArgument made by FieldError
-// (field_error.h), whose path names the field, as "model[2].linear".
+// (field_error.h), whose path names the field, as "model[2].linear". Of a
+// `custom` layer that `layers` does not have: FailedPrecondition, likewise.
 #ifndef LOCKSTEP_ENGINE_MODEL_BUILD_MODEL_H_
 #define LOCKSTEP_ENGINE_MODEL_BUILD_MODEL_H_
 
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "engine/model/layer_registry.h"
 #include "engine/nn/loss.h"
 #include "engine/nn/parameter_layout.h"
 #include "engine/nn/sequential.h"
@@ -26,15 +28,19 @@ struct ModelPlan {
 
 // Infers all sizes from `example_shape` (one example's features, no batch
 // axis) and checks that the layers fit each other and the loss (check_loss.h).
-absl::StatusOr<ModelPlan> PlanModel(const v1::JobSpec& spec, const Shape& example_shape);
-
-// Shape of one example's output: PlanModel without the layout.
-absl::StatusOr<Shape> OutputShape(const v1::JobSpec& spec, const Shape& example_shape);
+// `layers`: those that the program was built with besides job.proto's.
+absl::StatusOr<ModelPlan> PlanModel(const v1::JobSpec& spec, const Shape& example_shape,
+                                    const LayerRegistry& layers = {});
 
 // The model with initial values drawn from spec.seed; its layers are spec.model
 // one to one. Also ResourceExhausted: this machine's memory cannot hold it.
-absl::StatusOr<std::unique_ptr<nn::Sequential>> BuildModel(const v1::JobSpec& spec,
-                                                           const Shape& example_shape);
+absl::StatusOr<std::shared_ptr<nn::Sequential>> BuildModel(const v1::JobSpec& spec,
+                                                           const Shape& example_shape,
+                                                           const LayerRegistry& layers = {});
+
+// The same without values: for nn::BindParameters.
+absl::StatusOr<std::shared_ptr<nn::Sequential>> BuildUnallocatedModel(
+    const v1::JobSpec& spec, const Shape& example_shape, const LayerRegistry& layers = {});
 
 absl::StatusOr<std::unique_ptr<nn::Loss>> MakeLoss(const v1::LossChoice& choice);
 

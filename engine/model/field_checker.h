@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +27,9 @@ class FieldChecker {
 
   void Add(std::string path, std::string message) {
     problems_.push_back({std::move(path), std::move(message), ""});
+  }
+  void AddAll(std::vector<FieldProblem> problems) {
+    std::move(problems.begin(), problems.end(), std::back_inserter(problems_));
   }
   template <typename T>
   void AddRange(std::string path, T got, std::string wanted) {

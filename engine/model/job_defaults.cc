@@ -1,6 +1,7 @@
 // FillJobDefaults of job_spec.h: the defaults of job.proto's comments.
 #include "engine/model/field_default.h"
 #include "engine/model/job_spec.h"
+#include "engine/model/layer_fields.h"
 #include "engine/model/optimizer_spec.h"
 
 namespace lockstep {
@@ -49,9 +50,7 @@ void FillData(v1::Data* data) {
 
 void FillJobDefaults(v1::JobSpec* spec) {
   FillData(spec->mutable_data());
-  for (v1::LayerChoice& layer : *spec->mutable_model()) {
-    if (layer.has_linear()) LOCKSTEP_DEFAULT(layer.mutable_linear(), bias, true);
-  }
+  FillLayerDefaults(spec);
   if (spec->has_loss()) FillLoss(spec->mutable_loss());
   FillTrainingDefaults(spec);
   LOCKSTEP_DEFAULT(spec, shards, kDefaultShards);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -11,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "engine/model/field_checker.h"
+#include "engine/model/layer_fields.h"
 #include "engine/model/optimizer_spec.h"
 #include "google/protobuf/repeated_field.h"
 
@@ -18,12 +20,10 @@ namespace lockstep {
 namespace {
 
 constexpr uint64_t kMaxBatchSize = uint64_t{1} << 24;
-constexpr uint64_t kMaxOutFeatures = uint64_t{1} << 24;
 constexpr uint64_t kMaxShards = 1024;
 constexpr uint64_t kMaxContext = uint64_t{1} << 20;
 constexpr uint64_t kMaxStride = uint64_t{1} << 31;
 constexpr uint64_t kMaxVocabulary = 65536;
-constexpr int kMaxLayers = 10000;
 constexpr size_t kMaxNameLength = 128;
 // Elements of one example: an index into them fits in 32 bits.
 constexpr int64_t kMaxExampleElements = int64_t{1} << 31;
@@ -126,24 +126,6 @@ void CheckData(const v1::Data& data, FieldChecker* checker) {
   checker->Positive("data.scaling.divide_by", data.scaling().divide_by());
   checker->Finite("data.scaling.mean", data.scaling().mean());
   checker->Positive("data.scaling.standard_deviation", data.scaling().standard_deviation());
-}
-
-void CheckModel(const v1::JobSpec& spec, FieldChecker* checker) {
-  if (spec.model().empty()) return checker->Missing("model", "at least one layer");
-  if (spec.model_size() > kMaxLayers) {
-    return checker->AddRange("model", absl::StrCat(spec.model_size(), " layers"),
-                             absl::StrCat("at most ", kMaxLayers));
-  }
-  for (int i = 0; i < spec.model_size(); ++i) {
-    const v1::LayerChoice& layer = spec.model(i);
-    const std::string path = absl::StrCat("model[", i, "]");
-    if (layer.layer_case() == v1::LayerChoice::LAYER_NOT_SET) {
-      checker->Missing(path, "a layer: linear, relu, tanh, sigmoid or flatten");
-    } else if (layer.has_linear()) {
-      checker->WholeNumber(path + ".linear.out_features", layer.linear().out_features(), 1,
-                           kMaxOutFeatures);
-    }
-  }
 }
 
 void CheckClassWeights(const google::protobuf::RepeatedField<float>& weights,
@@ -258,7 +240,7 @@ std::vector<FieldProblem> ValidateJobSpec(const v1::JobSpec& original) {
   FieldChecker checker;
   CheckName(spec.name(), &checker);
   CheckData(spec.data(), &checker);
-  CheckModel(spec, &checker);
+  checker.AddAll(CheckLayerFields(spec));
   CheckLoss(spec.loss(), &checker);
   CheckTraining(spec, &checker);
   CheckLength(spec, &checker);
