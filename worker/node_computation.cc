@@ -133,7 +133,9 @@ NodeComputation::NodeBatch NodeComputation::NodeBatch::Part(int first_shard, int
   part.step = step;
   part.first_example = first_example + static_cast<uint64_t>(begin);
   for (int i = first_shard; i <= end_shard; ++i) part.cuts.push_back(cuts[i] - begin);
-  part.batch = {batch.features.Rows(begin, end), batch.labels.Rows(begin, end)};
+  part.batch.features = batch.features.Rows(begin, end);
+  part.batch.labels = batch.labels.Rows(begin, end);
+  if (batch.weights.defined()) part.batch.weights = batch.weights.Rows(begin, end);
   return part;
 }
 
