@@ -27,7 +27,7 @@ HWY_INLINE FloatVector GeluGradientOf(FloatVector dy, FloatVector x) {
   const FloatVector half = Number(0.5);
   const FloatVector below = Fma(half, ErfOf(d, hn::Mul(x, Number(kSqrtHalf))), half);
   const FloatVector density =
-      hn::Mul(ExpOf(d, hn::Mul(Number(-0.5), hn::Mul(x, x))), Number(kInverseSqrtTwoPi));
+      hn::Mul(ExpBelowZeroOf(d, hn::Mul(Number(-0.5), hn::Mul(x, x))), Number(kInverseSqrtTwoPi));
   return hn::Mul(dy, Fma(x, density, below));
 }
 

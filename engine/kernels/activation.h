@@ -15,7 +15,8 @@ namespace lockstep::kernels {
 // With constants c and d:
 //                y                                   dx
 //   kGelu        h = 0.5 * x                         Phi = fma(0.5, erf(x * SQRT_HALF), 0.5)
-//                fma(h, erf(x * SQRT_HALF), h)       phi = exp(-0.5 * (x * x)) * INVERSE_SQRT_2PI
+//                fma(h, erf(x * SQRT_HALF), h)       phi = exp_below_zero(-0.5 * (x * x)) *
+//                                                        INVERSE_SQRT_2PI
 //                                                    dy * fma(x, phi, Phi)
 //   kGeluTanh    h = 0.5 * x                         q = x * x;  t = as for y
 //                t = tanh(x * fma(G3, x * x, G1))    slope = fma(3 * G3, q, G1)

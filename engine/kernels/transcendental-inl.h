@@ -18,21 +18,32 @@ HWY_BEFORE_NAMESPACE();
 namespace lockstep::kernels {
 namespace HWY_NAMESPACE {
 
-template <class D, class V, size_t kCount>
-HWY_INLINE V PolynomialOf(D d, const float (&coefficients)[kCount], V x) {
-  V sum = hn::Set(d, coefficients[0]);
-  for (size_t i = 1; i < kCount; ++i) sum = Fma(sum, x, hn::Set(d, coefficients[i]));
-  return sum;
+// Horner's rule. By recursion: compilers leave a loop of so many steps a loop,
+// and the steps are few instructions.
+template <size_t kFirst, class D, class V, size_t kCount>
+HWY_INLINE V HornerSteps(D d, const float (&coefficients)[kCount], V x, V sum) {
+  if constexpr (kFirst < kCount) {
+    const V next = Fma(sum, x, hn::Set(d, coefficients[kFirst]));
+    return HornerSteps<kFirst + 1>(d, coefficients, x, next);
+  } else {
+    return sum;
+  }
 }
 
-template <class D, class V>
+template <class D, class V, size_t kCount>
+HWY_INLINE V PolynomialOf(D d, const float (&coefficients)[kCount], V x) {
+  return HornerSteps<1>(d, coefficients, x, hn::Set(d, coefficients[0]));
+}
+
+// kAtMostZero: x is not above 0, so that nothing is above the highest.
+template <bool kAtMostZero = false, class D, class V>
 HWY_INLINE V ExpOf(D d, V x) {
   const hn::RebindToSigned<D> di;
   const V highest = hn::Set(d, kExpHighest);
   const V lowest = hn::Set(d, kExpLowest);
   const V shift = hn::Set(d, kRoundingShift);
   // Not Min and Max: what they make of NaN differs between machines.
-  x = hn::IfThenElse(hn::Gt(x, highest), highest, x);
+  if constexpr (!kAtMostZero) x = hn::IfThenElse(hn::Gt(x, highest), highest, x);
   x = hn::IfThenElse(hn::Lt(x, lowest), lowest, x);
   const V shifted = Fma(x, hn::Set(d, kLog2OfE), shift);
   const V n = hn::Sub(shifted, shift);
@@ -49,6 +60,21 @@ HWY_INLINE V ExpOf(D d, V x) {
   const V first = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(half, bias)));
   const V second = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::Sub(exponent, half), bias)));
   return hn::Mul(hn::Mul(p, first), second);
+}
+
+template <class D, class V>
+HWY_INLINE V ExpBelowZeroOf(D d, V x) {
+  const hn::RebindToSigned<D> di;
+  const V shift = hn::Set(d, kRoundingShift);
+  const V one = hn::Set(d, 1.0f);
+  const V shifted = Fma(x, hn::Set(d, kLog2OfE), shift);
+  const V n = hn::Sub(shifted, shift);
+  const V r = Fma(n, hn::Set(d, -kLn2Low), Fma(n, hn::Set(d, -kLn2High), x));
+  const V p = Fma(Fma(PolynomialOf(d, kExp, r), r, one), r, one);
+  // The shift's own low bits are 0.
+  const auto exponent = hn::Add(hn::ShiftLeft<23>(hn::BitCast(di, shifted)), hn::BitCast(di, one));
+  const V value = hn::Mul(p, hn::BitCast(d, exponent));
+  return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, kExpBelowZeroLowest)), value);
 }
 
 template <class D, class V>
@@ -116,7 +142,7 @@ HWY_INLINE V TanhOf(D d, V x) {
 template <class D, class V>
 HWY_INLINE V SigmoidOf(D d, V x) {
   const V one = hn::Set(d, 1.0f);
-  const V e = ExpOf(d, hn::Neg(hn::Abs(x)));
+  const V e = ExpOf<true>(d, hn::Neg(hn::Abs(x)));
   const V numerator = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one);
   const V sum = hn::Add(one, e);
   const V lost = hn::Sub(e, hn::Sub(sum, one));

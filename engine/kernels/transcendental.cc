@@ -114,6 +114,16 @@ float Exp(float x) {
   return (p * PowerOfTwo(half)) * PowerOfTwo(exponent - half);
 }
 
+float ExpBelowZero(float x) {
+  if (x != x) return x;
+  if (x < kExpBelowZeroLowest) return 0.0f;
+  const float shifted = std::fma(x, kLog2OfE, kRoundingShift);
+  const float n = shifted - kRoundingShift;
+  const float r = std::fma(n, -kLn2Low, std::fma(n, -kLn2High, x));
+  const float p = std::fma(std::fma(Polynomial(kExp, r), r, 1.0f), r, 1.0f);
+  return p * PowerOfTwo(static_cast<int32_t>(Bits(shifted) - Bits(kRoundingShift)));
+}
+
 float Log(float x) {
   if (x == 0.0f) return -std::numeric_limits<float>::infinity();
   if (!(x >= 0.0f)) return std::numeric_limits<float>::quiet_NaN();

@@ -12,6 +12,8 @@ namespace lockstep::kernels {
 // float32, at most 2 ulp from the true value. Exp: +0 below -104, +Inf above
 // 88.73; Log: -Inf of 0, NaN below 0; NaN in, NaN out.
 float Exp(float x);
+// The same for x <= 0 in half the steps, but +0 below -87.
+float ExpBelowZero(float x);
 float Log(float x);
 // exp(x) - 1 and log(1 + x), to the same relative accuracy for small x.
 float Expm1(float x);

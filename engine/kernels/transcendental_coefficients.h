@@ -18,6 +18,8 @@ inline constexpr float kLog2OfE = 1.44269504088896341f;
 // Beyond these exp is surely +0 and +Inf; within them the exponent arithmetic holds.
 inline constexpr float kExpLowest = -104.0f;
 inline constexpr float kExpHighest = 89.0f;
+// Above it exp(x) is a normal number.
+inline constexpr float kExpBelowZeroLowest = -87.0f;
 // Below it exp(x) - 1 rounds to -1.
 inline constexpr float kExpm1Lowest = -20.0f;
 // 1.5 * 2^23: added to a number below 2^22 in size it rounds it to a whole one,

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -43,6 +44,19 @@ double WorstError(float (*function)(float), double (*truth)(double)) {
 
 TEST(TranscendentalTest, ExpIsWithinTwoUlp) {
   EXPECT_LE(WorstError(Exp, [](double x) { return std::exp(x); }), 2.0);
+}
+
+TEST(TranscendentalTest, ExpBelowZeroIsWithinTwoUlp) {
+  double worst = 0;
+  for (int i = 0; i <= 1000003; ++i) {
+    const float x = static_cast<float>(-87.0 * i / 1000003);
+    worst = std::max(worst, ErrorInUlp(ExpBelowZero(x), std::exp(static_cast<double>(x))));
+  }
+  EXPECT_LE(worst, 2.0);
+  EXPECT_EQ(ExpBelowZero(0.0f), 1.0f);
+  EXPECT_EQ(ExpBelowZero(-87.01f), 0.0f);
+  EXPECT_EQ(ExpBelowZero(-kInfinity), 0.0f);
+  EXPECT_TRUE(std::isnan(ExpBelowZero(kNaN)));
 }
 
 TEST(TranscendentalTest, LogIsWithinTwoUlp) {

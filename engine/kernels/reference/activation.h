@@ -43,7 +43,7 @@ T Apply(ActivationFunction f, T c, T d, T x) {
 template <class T>
 T GeluGradient(T dy, T x) {
   const T below = std::fma(T{0.5}, Erf(x * static_cast<T>(kSqrtHalf)), T{0.5});
-  const T density = Exp(T{-0.5} * (x * x)) * static_cast<T>(kInverseSqrtTwoPi);
+  const T density = ExpBelowZero(T{-0.5} * (x * x)) * static_cast<T>(kInverseSqrtTwoPi);
   return dy * std::fma(x, density, below);
 }
 

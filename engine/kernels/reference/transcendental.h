@@ -12,6 +12,7 @@ namespace lockstep::kernels::reference {
 using kernels::Cos;
 using kernels::Erf;
 using kernels::Exp;
+using kernels::ExpBelowZero;
 using kernels::Expm1;
 using kernels::Log;
 using kernels::Log1p;
@@ -22,6 +23,7 @@ using kernels::Tanh;
 inline double Cos(double x) { return std::cos(x); }
 inline double Erf(double x) { return std::erf(x); }
 inline double Exp(double x) { return std::exp(x); }
+inline double ExpBelowZero(double x) { return std::exp(x); }
 inline double Expm1(double x) { return std::expm1(x); }
 inline double Log(double x) { return std::log(x); }
 inline double Log1p(double x) { return std::log1p(x); }
