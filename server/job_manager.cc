@@ -98,7 +98,7 @@ std::shared_ptr<JobRunner> JobManager::RunnerOf(const std::string& job_id) {
 namespace {
 
 // What Submit asks of a specification; fills in its defaults.
-absl::StatusOr<ModelPlan> CheckSubmission(v1::JobSpec& spec) {
+absl::StatusOr<ModelPlan> CheckSubmission(v1::JobSpec& spec, const LayerRegistry& layers) {
   FillJobDefaults(&spec);
   if (spec.ByteSizeLong() > kMostSpecBytes) {
     return absl::InvalidArgumentError(
@@ -106,7 +106,8 @@ absl::StatusOr<ModelPlan> CheckSubmission(v1::JobSpec& spec) {
   }
   if (auto status = StatusOfProblems(ValidateSubmittedJobSpec(spec)); !status.ok()) return status;
   const auto& extents = spec.data_summary().example_shape();
-  const auto plan = PlanModel(spec, Shape(std::vector<int64_t>(extents.begin(), extents.end())));
+  const auto plan =
+      PlanModel(spec, Shape(std::vector<int64_t>(extents.begin(), extents.end())), layers);
   if (!plan.ok()) return plan.status();
   const absl::Status fits = JobRunner::CheckMemory(spec, *plan, ReadMachineMemory().total_bytes);
   if (!fits.ok()) return fits;
@@ -116,7 +117,7 @@ absl::StatusOr<ModelPlan> CheckSubmission(v1::JobSpec& spec) {
 }  // namespace
 
 absl::StatusOr<size_t> JobManager::MostInitialBytes(v1::JobSpec spec) {
-  const auto plan = CheckSubmission(spec);
+  const auto plan = CheckSubmission(spec, options_.layers);
   if (!plan.ok()) return plan.status();
   if (spec.init_from().empty()) return 0;
   // Tensors and a header.
@@ -125,7 +126,7 @@ absl::StatusOr<size_t> JobManager::MostInitialBytes(v1::JobSpec spec) {
 }
 
 absl::StatusOr<v1::Job> JobManager::Submit(v1::JobSpec spec, const std::string& init_from_data) {
-  if (const auto plan = CheckSubmission(spec); !plan.ok()) return plan.status();
+  if (const auto plan = CheckSubmission(spec, options_.layers); !plan.ok()) return plan.status();
   {
     absl::MutexLock lock(&mutex_);
     if (stopping_) return absl::UnavailableError("the server is stopping");

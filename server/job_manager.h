@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "engine/model/layer_registry.h"
 #include "lockstep/v1/job_service.pb.h"
 #include "lockstep/v1/worker_service.pb.h"
 #include "server/background_queue.h"
@@ -35,6 +36,8 @@ class JobManager : public JobRunnerHost {
     std::string state_dir;
     // A worker not heard from for this long is given up.
     absl::Duration lease = absl::Seconds(5);
+    // Layers beside job.proto's that jobs may name.
+    LayerRegistry layers;
     std::function<absl::Time()> now = SteadyNow;
   };
 

@@ -43,6 +43,7 @@ absl::StatusOr<std::shared_ptr<JobRunner>> JobManager::MakeRunner(const std::str
   JobRunner::Options options;
   options.job_id = job_id;
   options.spec = spec;
+  options.layers = options_.layers;
   options.now = options_.now;
   options.host = this;
   auto loaded = LoadNewestGoodCheckpoint(*store_, job_id, options_.now());

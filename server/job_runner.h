@@ -66,7 +66,8 @@ class JobRunner {
 
   struct Options {
     std::string job_id;
-    v1::JobSpec spec;  // valid, with defaults and data_summary
+    v1::JobSpec spec;      // valid, with defaults and data_summary
+    LayerRegistry layers;  // those that the spec may name besides job.proto's
     std::function<absl::Time()> now;
     JobRunnerHost* host = nullptr;  // outlives the runner
     // Where to begin: a checkpoint, else these parameters, else the seed's.

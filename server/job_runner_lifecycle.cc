@@ -51,11 +51,11 @@ absl::Status JobRunner::CheckMemory(const v1::JobSpec& spec, const ModelPlan& pl
 
 absl::StatusOr<std::shared_ptr<JobRunner>> JobRunner::Create(Options options) {
   const v1::JobSpec& spec = options.spec;
-  const auto plan = PlanModel(spec, ExampleShape(spec));
+  const auto plan = PlanModel(spec, ExampleShape(spec), options.layers);
   if (!plan.ok()) return plan.status();
   const absl::Status fits = CheckMemory(spec, *plan, ReadMachineMemory().available_bytes);
   if (!fits.ok()) return fits;
-  auto model = BuildModel(spec, ExampleShape(spec));
+  auto model = BuildModel(spec, ExampleShape(spec), options.layers);
   if (!model.ok()) return model.status();
   auto optimizer = MakeOptimizer(spec.optimizer());
   if (!optimizer.ok()) return optimizer.status();

@@ -66,6 +66,7 @@ absl::StatusOr<std::unique_ptr<ParameterServer>> ParameterServer::Start(Options 
   JobManager::Options manager_options;
   manager_options.state_dir = server->options_.state_dir;
   manager_options.lease = server->options_.lease;
+  manager_options.layers = server->options_.layers;
   auto manager = JobManager::Open(std::move(manager_options));
   if (!manager.ok()) return manager.status();
   server->manager_ = *std::move(manager);

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
+#include "engine/model/layer_registry.h"
 
 namespace grpc {
 class Server;
@@ -30,6 +31,8 @@ class ParameterServer {
     std::string state_dir;
     // A worker not heard from for this long is given up. 100 ms to 1 h.
     absl::Duration lease = absl::Seconds(5);
+    // Layers beside job.proto's that jobs may name.
+    LayerRegistry layers;
 
     // InvalidArgument: what is wrong with which flag.
     absl::Status Validate() const;

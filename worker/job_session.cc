@@ -7,7 +7,8 @@
 
 namespace lockstep::worker {
 
-absl::StatusOr<std::shared_ptr<JobSession>> JobSession::Prepare(const v1::PrepareJob& request) {
+absl::StatusOr<std::shared_ptr<JobSession>> JobSession::Prepare(const v1::PrepareJob& request,
+                                                                const LayerRegistry& layers) {
   if (request.chunk_elements() == 0) {
     return absl::InvalidArgumentError("prepare_job.chunk_elements: got 0, want at least 1");
   }
@@ -20,7 +21,7 @@ absl::StatusOr<std::shared_ptr<JobSession>> JobSession::Prepare(const v1::Prepar
                                                       "}, want {",
                                                       spec.data_summary().ShortDebugString(), "}"));
   }
-  auto computation = NodeComputation::Create(spec, *data, request.chunk_elements());
+  auto computation = NodeComputation::Create(spec, *data, request.chunk_elements(), layers);
   if (!computation.ok()) return computation.status();
   return std::shared_ptr<JobSession>(
       new JobSession(request, *std::move(data), *std::move(computation)));

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "engine/model/layer_registry.h"
 #include "lockstep/v1/worker_service.pb.h"
 #include "worker/node_computation.h"
 #include "worker/parameter_replica.h"
@@ -22,7 +23,9 @@ class JobSession {
  public:
   // Loads the job's data and builds its model. Errors: those of JobData::Load
   // and BuildModel; FailedPrecondition where the data are not the job's.
-  static absl::StatusOr<std::shared_ptr<JobSession>> Prepare(const v1::PrepareJob& request);
+  // `layers`: those that the job may name besides job.proto's.
+  static absl::StatusOr<std::shared_ptr<JobSession>> Prepare(const v1::PrepareJob& request,
+                                                             const LayerRegistry& layers);
 
   const std::string& job_id() const { return job_id_; }
   const std::shared_ptr<ParameterReplica>& replica() const { return replica_; }

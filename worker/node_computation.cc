@@ -1,6 +1,9 @@
 #include "worker/node_computation.h"
 
+#include <omp.h>
+
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "engine/autograd/grad_mode.h"
@@ -8,7 +11,9 @@
 #include "engine/autograd/variable.h"
 #include "engine/check.h"
 #include "engine/kernels/optimizer_update.h"
+#include "engine/kernels/parallel.h"
 #include "engine/model/build_model.h"
+#include "engine/nn/training_scope.h"
 
 namespace lockstep::worker {
 namespace {
@@ -30,29 +35,39 @@ void AddLosses(absl::Span<const float> losses, double& sum) {
   for (float loss : losses) sum += static_cast<double>(loss);
 }
 
+// Gradients of all shards of a node at once may take this much; with more, the
+// parameters are so many that kernels have work for all threads anyway.
+constexpr int64_t kMostShardGradientBytes = int64_t{256} << 20;
+
+NodeLosses Together(const NodeLosses& left, const NodeLosses& right) {
+  return {left.loss_sum + right.loss_sum, left.correct + right.correct,
+          left.examples + right.examples};
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<NodeComputation>> NodeComputation::Create(
     const v1::JobSpec& spec, std::shared_ptr<const JobData> data, int64_t chunk_elements,
-    std::optional<ShardStrategy> strategy) {
-  auto model = BuildModel(spec, data->example_shape());
+    const LayerRegistry& layers, std::optional<ShardStrategy> strategy) {
+  auto model = BuildUnallocatedModel(spec, data->example_shape(), layers);
   if (!model.ok()) return model.status();
   auto loss = MakeLoss(spec.loss());
   if (!loss.ok()) return loss.status();
   std::unique_ptr<NodeComputation> computation(new NodeComputation(
-      spec, std::move(data), chunk_elements, *std::move(model), *std::move(loss)));
-  computation->strategy_ =
-      strategy.value_or(computation->model_->SupportsShardCuts() ? ShardStrategy::kWholeNode
-                                                                 : ShardStrategy::kShardByShard);
+      spec, std::move(data), chunk_elements, layers, *std::move(model), *std::move(loss)));
+  computation->only_strategy_ = strategy;
   return computation;
 }
 
 NodeComputation::NodeComputation(const v1::JobSpec& spec, std::shared_ptr<const JobData> data,
-                                 int64_t chunk_elements, std::unique_ptr<nn::Sequential> model,
+                                 int64_t chunk_elements, const LayerRegistry& layers,
+                                 std::shared_ptr<nn::Sequential> model,
                                  std::unique_ptr<nn::Loss> loss)
     : plan_(JobPlan::For(spec)),
       data_(std::move(data)),
       chunk_elements_(chunk_elements),
+      spec_(spec),
+      layers_(layers),
       model_(std::move(model)),
       loss_(std::move(loss)),
       layout_(nn::ParameterLayout::Of(*model_)) {
@@ -64,7 +79,9 @@ NodeComputation::NodeComputation(const v1::JobSpec& spec, std::shared_ptr<const 
 }
 
 void NodeComputation::SetParameters(const Tensor& flat) {
+  parameters_ = flat;
   nn::BindParameters(*model_, layout_, flat);
+  for (const auto& model : more_models_) nn::BindParameters(*model, layout_, flat);
 }
 
 // ---- examples
@@ -99,6 +116,22 @@ std::vector<int64_t> NodeComputation::CutsOf(const ShardNode& node, uint64_t exa
   return cuts;
 }
 
+NodeComputation::NodeBatch NodeComputation::BatchOf(uint64_t step, const ShardNode& node) {
+  const uint64_t examples = plan_.Place(step).examples;
+  const auto first = static_cast<uint64_t>(ShardBegin(node.first, plan_.shards, examples));
+  return {step, first, CutsOf(node, examples), TrainingBatch(step, node)};
+}
+
+NodeComputation::NodeBatch NodeComputation::NodeBatch::Part(int first_shard, int end_shard) const {
+  const int64_t begin = cuts[first_shard], end = cuts[end_shard];
+  NodeBatch part;
+  part.step = step;
+  part.first_example = first_example + static_cast<uint64_t>(begin);
+  for (int i = first_shard; i <= end_shard; ++i) part.cuts.push_back(cuts[i] - begin);
+  part.batch = {batch.features.Rows(begin, end), batch.labels.Rows(begin, end)};
+  return part;
+}
+
 // ---- training
 
 Tensor NodeComputation::EmptyGradient() const {
@@ -129,37 +162,67 @@ absl::StatusOr<NodeLosses> NodeComputation::Train(uint64_t step, const ShardNode
       ++slots_missing_[chunk];
     }
   }
-  absl::StatusOr<NodeLosses> losses;
-  if (strategy_ == ShardStrategy::kWholeNode) {
-    losses =
-        TrainBatch(TrainingBatch(step, node), CutsOf(node, plan_.Place(step).examples), gradient_);
-  } else {
-    // Not final before all shards are in: nothing is emitted on the way.
-    on_chunk_ = nullptr;
-    losses = TrainShardByShard(step, node, gradient_);
-    on_chunk_ = &on_chunk;
-  }
+  const NodeBatch batch = BatchOf(step, node);
+  const std::vector<ShardStrategy> strategies = StrategiesFor(batch.shards());
+  FastestOf& fastest =
+      fastest_.try_emplace(node.size(), static_cast<int>(strategies.size())).first->second;
+  const int way = fastest.Next();
+  const auto begin = std::chrono::steady_clock::now();
+  absl::StatusOr<NodeLosses> losses = TrainBy(strategies[way], batch);
   if (losses.ok()) EmitRemainingChunks();
+  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - begin;
+  // An epoch's last batch is smaller: no measure for the others.
+  if (plan_.Place(step).examples == plan_.batch_size) fastest.Measured(way, time.count());
   on_chunk_ = nullptr;
   gradient_ = Tensor();
   return losses;
 }
 
-absl::StatusOr<NodeLosses> NodeComputation::TrainBatch(const data::Batch& batch,
-                                                       const std::vector<int64_t>& cuts,
-                                                       Tensor gradient) {
+std::vector<ShardStrategy> NodeComputation::StrategiesFor(int shards) const {
+  std::vector<ShardStrategy> strategies;
+  const auto allow = [&](ShardStrategy strategy) {
+    if (only_strategy_.value_or(strategy) == strategy) strategies.push_back(strategy);
+  };
+  if (model_->SupportsShardCuts() || shards == 1) allow(ShardStrategy::kWholeNode);
+  if (shards > 1) allow(ShardStrategy::kShardByShard);
+  const int64_t gradient_bytes = layout_.total_elements() * static_cast<int64_t>(sizeof(float));
+  const bool fits = shards * gradient_bytes <= kMostShardGradientBytes;
+  if (shards > 1 && omp_get_max_threads() > 1 && fits) allow(ShardStrategy::kShardPerThread);
+  if (strategies.empty()) strategies.push_back(ShardStrategy::kShardByShard);
+  return strategies;
+}
+
+absl::StatusOr<NodeLosses> NodeComputation::TrainBy(ShardStrategy strategy,
+                                                    const NodeBatch& batch) {
+  if (strategy == ShardStrategy::kWholeNode) return TrainBatch(*model_, batch, gradient_);
+  // A parameter that backward does not reach has a gradient of zero.
+  std::fill_n(gradient_.data<float>(), gradient_.element_count(), 0.0f);
+  // Not final before all shards are in: nothing is emitted on the way.
+  const ChunkHandler* const on_chunk = std::exchange(on_chunk_, nullptr);
+  auto losses = strategy == ShardStrategy::kShardByShard ? TrainShardByShard(batch, gradient_)
+                                                         : TrainShardPerThread(batch, gradient_);
+  on_chunk_ = on_chunk;
+  slot_ready_.assign(slot_ready_.size(), true);
+  return losses;
+}
+
+absl::StatusOr<NodeLosses> NodeComputation::TrainBatch(const nn::Sequential& model,
+                                                       const NodeBatch& batch,
+                                                       Tensor gradient) const {
   NodeLosses result;
+  const std::vector<int64_t>& cuts = batch.cuts;
   const int64_t rows = cuts.back();
   result.examples = static_cast<uint64_t>(rows);
   if (rows == 0) {
     std::fill_n(gradient.data<float>(), gradient.element_count(), 0.0f);
     return result;
   }
-  nn::BindGradients(*model_, layout_, gradient);
+  nn::BindGradients(model, layout_, gradient);
   autograd::ShardCuts scope(cuts);
-  const autograd::Variable outputs = model_->Forward(autograd::Variable(batch.features));
-  if (auto status = loss_->Check(outputs.shape(), batch.labels); !status.ok()) return status;
-  const nn::LossResult loss = loss_->Forward(outputs, batch.labels);
+  const nn::TrainingScope training({spec_.seed(), batch.step, batch.first_example});
+  const autograd::Variable outputs = model.Forward(autograd::Variable(batch.batch.features));
+  if (auto status = loss_->Check(outputs.shape(), batch.batch.labels); !status.ok()) return status;
+  const nn::LossResult loss = loss_->Forward(outputs, batch.batch.labels);
   autograd::BackwardOptions options;
   options.overwrite_leaf_gradients = true;
   loss.losses.Backward(Tensor::Full(Shape{rows}, 1), options);
@@ -174,24 +237,57 @@ absl::StatusOr<NodeLosses> NodeComputation::TrainBatch(const data::Batch& batch,
   return result;
 }
 
-absl::StatusOr<NodeLosses> NodeComputation::TrainShardByShard(uint64_t step, const ShardNode& node,
+absl::StatusOr<NodeLosses> NodeComputation::TrainShardByShard(const NodeBatch& batch,
                                                               Tensor gradient) {
-  if (node.size() == 1) {
-    return TrainBatch(TrainingBatch(step, node), CutsOf(node, plan_.Place(step).examples),
-                      gradient);
-  }
-  const int middle = ShardTreeMiddle(node);
-  auto left = TrainShardByShard(step, {node.first, middle}, gradient);
+  if (batch.shards() == 1) return TrainBatch(*model_, batch, gradient);
+  const int middle = ShardTreeMiddle({0, batch.shards()});
+  auto left = TrainShardByShard(batch.Part(0, middle), gradient);
   if (!left.ok()) return left;
-  Tensor right_gradient = EmptyGradient();
-  const auto right = TrainShardByShard(step, {middle, node.end}, right_gradient);
+  Tensor right_gradient = Tensor::Zeros(Shape{layout_.total_elements()});
+  const auto right = TrainShardByShard(batch.Part(middle, batch.shards()), right_gradient);
   if (!right.ok()) return right;
   kernels::AddInPlace(gradient.span<float>(),
                       static_cast<const Tensor&>(right_gradient).span<float>());
-  left->loss_sum += right->loss_sum;
-  left->correct += right->correct;
-  left->examples += right->examples;
+  *left = Together(*left, *right);
   return left;
+}
+
+absl::StatusOr<NodeLosses> NodeComputation::TrainShardPerThread(const NodeBatch& batch,
+                                                                Tensor gradient) {
+  const int threads = std::min(omp_get_max_threads(), batch.shards());
+  if (auto status = MakeModelsFor(threads); !status.ok()) return status;
+  std::vector<Tensor> gradients = {std::move(gradient)};
+  while (static_cast<int>(gradients.size()) < batch.shards())
+    gradients.push_back(Tensor::Zeros(Shape{layout_.total_elements()}));
+  std::vector<absl::StatusOr<NodeLosses>> losses(batch.shards(), NodeLosses());
+  kernels::ParallelTasks(batch.shards(), threads, [&](int shard, int thread) {
+    const nn::Sequential& model = thread == 0 ? *model_ : *more_models_[thread - 1];
+    losses[shard] = TrainBatch(model, batch.Part(shard, shard + 1), gradients[shard]);
+  });
+  for (const auto& shard : losses) {
+    if (!shard.ok()) return shard.status();
+  }
+  // Into the first shard's gradient, which is the node's.
+  const std::function<NodeLosses(ShardNode)> fold = [&](ShardNode node) {
+    if (node.size() == 1) return *losses[node.first];
+    const int middle = ShardTreeMiddle(node);
+    const NodeLosses left = fold({node.first, middle});
+    const NodeLosses right = fold({middle, node.end});
+    kernels::AddInPlace(gradients[node.first].span<float>(),
+                        static_cast<const Tensor&>(gradients[middle]).span<float>());
+    return Together(left, right);
+  };
+  return fold({0, batch.shards()});
+}
+
+absl::Status NodeComputation::MakeModelsFor(int threads) {
+  while (static_cast<int>(more_models_.size()) < threads - 1) {
+    auto model = BuildUnallocatedModel(spec_, data_->example_shape(), layers_);
+    if (!model.ok()) return model.status();
+    nn::BindParameters(**model, layout_, parameters_);
+    more_models_.push_back(*std::move(model));
+  }
+  return absl::OkStatus();
 }
 
 // ---- finished chunks
@@ -208,13 +304,11 @@ void NodeComputation::OnParameterReady(int slot_index) {
 }
 
 void NodeComputation::EmitRemainingChunks() {
-  if (strategy_ == ShardStrategy::kWholeNode) {
-    // A parameter that backward did not reach has a gradient of zero.
-    for (size_t i = 0; i < slot_ready_.size(); ++i) {
-      if (slot_ready_[i]) continue;
-      const nn::ParameterSlot& slot = layout_.slots()[i];
-      std::fill_n(gradient_.data<float>() + slot.offset_elements, slot.element_count, 0.0f);
-    }
+  // A parameter that backward did not reach has a gradient of zero.
+  for (size_t i = 0; i < slot_ready_.size(); ++i) {
+    if (slot_ready_[i]) continue;
+    const nn::ParameterSlot& slot = layout_.slots()[i];
+    std::fill_n(gradient_.data<float>() + slot.offset_elements, slot.element_count, 0.0f);
   }
   for (size_t chunk = 0; chunk < slots_missing_.size(); ++chunk) {
     if (slots_missing_[chunk] >= 0) EmitChunk(static_cast<int>(chunk));

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -16,12 +17,14 @@
 #include "absl/types/span.h"
 #include "engine/model/job_data.h"
 #include "engine/model/job_plan.h"
+#include "engine/model/layer_registry.h"
 #include "engine/nn/loss.h"
 #include "engine/nn/parameter_layout.h"
 #include "engine/nn/sequential.h"
 #include "engine/shard_tree.h"
 #include "engine/tensor.h"
 #include "lockstep/v1/job.pb.h"
+#include "worker/fastest_of.h"
 
 namespace lockstep::worker {
 
@@ -33,10 +36,14 @@ struct NodeLosses {
 
 // How a node of several shards is computed; the bits are the same.
 enum class ShardStrategy {
-  kWholeNode,     // as one batch, its weight gradients cut at shard borders
-  kShardByShard,  // one after another, added in the tree's order
+  kWholeNode,       // as one batch, its weight gradients cut at shard borders
+  kShardByShard,    // one after another with all threads in each kernel
+  kShardPerThread,  // each on one thread, then added in the tree's order
 };
 
+// Which strategy is the fastest depends on the model, the batch and the machine,
+// so each that can be used is, for a few steps, and then the fastest of them.
+//
 // Threads: one at a time; kernels use OpenMP's threads.
 class NodeComputation {
  public:
@@ -45,10 +52,11 @@ class NodeComputation {
   using ChunkHandler = std::function<void(int chunk, const Tensor& values)>;
 
   // Loads nothing: `data` is the job's. `chunk_elements`: how the flat gradient
-  // is cut. Errors: as BuildModel.
+  // is cut. `layers`: those that the job may name besides job.proto's.
+  // `strategy`: always this one, where the model supports it. Errors: as BuildModel.
   static absl::StatusOr<std::unique_ptr<NodeComputation>> Create(
       const v1::JobSpec& spec, std::shared_ptr<const JobData> data, int64_t chunk_elements,
-      std::optional<ShardStrategy> strategy = std::nullopt);
+      const LayerRegistry& layers = {}, std::optional<ShardStrategy> strategy = std::nullopt);
 
   const nn::ParameterLayout& layout() const { return layout_; }
   const JobPlan& plan() const { return plan_; }
@@ -72,18 +80,38 @@ class NodeComputation {
     data::Batch batch;
   };
 
-  NodeComputation(const v1::JobSpec& spec, std::shared_ptr<const JobData> data,
-                  int64_t chunk_elements, std::unique_ptr<nn::Sequential> model,
-                  std::unique_ptr<nn::Loss> loss);
+  // A node's examples in one step.
+  struct NodeBatch {
+    uint64_t step = 0;
+    uint64_t first_example = 0;  // of the step's whole batch
+    std::vector<int64_t> cuts;   // where shards begin and end among the node's rows
+    data::Batch batch;
 
+    int shards() const { return static_cast<int>(cuts.size()) - 1; }
+    // Some of its shards, sharing the rows.
+    NodeBatch Part(int first_shard, int end_shard) const;
+  };
+
+  NodeComputation(const v1::JobSpec& spec, std::shared_ptr<const JobData> data,
+                  int64_t chunk_elements, const LayerRegistry& layers,
+                  std::shared_ptr<nn::Sequential> model, std::unique_ptr<nn::Loss> loss);
+
+  NodeBatch BatchOf(uint64_t step, const ShardNode& node);
   data::Batch TrainingBatch(uint64_t step, const ShardNode& node);
   std::vector<int64_t> CutsOf(const ShardNode& node, uint64_t examples) const;
   Tensor EmptyGradient() const;
+  // The strategies that a node of so many shards can be computed with, the
+  // preferred one first.
+  std::vector<ShardStrategy> StrategiesFor(int shards) const;
+  // By the strategy, into `gradient_`.
+  absl::StatusOr<NodeLosses> TrainBy(ShardStrategy strategy, const NodeBatch& batch);
   // Forward and backward of one batch into `gradient`.
-  absl::StatusOr<NodeLosses> TrainBatch(const data::Batch& batch, const std::vector<int64_t>& cuts,
-                                        Tensor gradient);
-  absl::StatusOr<NodeLosses> TrainShardByShard(uint64_t step, const ShardNode& node,
-                                               Tensor gradient);
+  absl::StatusOr<NodeLosses> TrainBatch(const nn::Sequential& model, const NodeBatch& batch,
+                                        Tensor gradient) const;
+  absl::StatusOr<NodeLosses> TrainShardByShard(const NodeBatch& batch, Tensor gradient);
+  absl::StatusOr<NodeLosses> TrainShardPerThread(const NodeBatch& batch, Tensor gradient);
+  // Makes copies of the model, which share its parameters, for so many threads.
+  absl::Status MakeModelsFor(int threads);
   void OnParameterReady(int slot);
   void EmitRemainingChunks();
   void EmitChunk(int chunk);
@@ -91,10 +119,16 @@ class NodeComputation {
   const JobPlan plan_;
   const std::shared_ptr<const JobData> data_;
   const int64_t chunk_elements_;
-  const std::unique_ptr<nn::Sequential> model_;
+  const v1::JobSpec spec_;
+  const LayerRegistry layers_;
+  const std::shared_ptr<nn::Sequential> model_;
   const std::unique_ptr<nn::Loss> loss_;
   const nn::ParameterLayout layout_;
-  ShardStrategy strategy_ = ShardStrategy::kWholeNode;
+  std::optional<ShardStrategy> only_strategy_;
+  std::map<int, FastestOf> fastest_;  // by the shards of a node
+  Tensor parameters_;
+  // One for each thread but the first, which has model_.
+  std::vector<std::shared_ptr<nn::Sequential>> more_models_;
 
   // Of the Train call that goes on.
   const ChunkHandler* on_chunk_ = nullptr;

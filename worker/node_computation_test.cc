@@ -1,6 +1,7 @@
 #include "worker/node_computation.h"
 
 #include <gtest/gtest.h>
+#include <omp.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -55,7 +56,7 @@ struct Job {
     const auto loaded = JobData::Load(spec);
     EXPECT_TRUE(loaded.ok()) << loaded.status();
     *spec.mutable_data_summary() = (*loaded)->Summary();
-    auto made = NodeComputation::Create(spec, *loaded, kChunk, strategy);
+    auto made = NodeComputation::Create(spec, *loaded, kChunk, {}, strategy);
     EXPECT_TRUE(made.ok()) << made.status();
     computation = *std::move(made);
     const auto model = BuildModel(spec, (*loaded)->example_shape());
@@ -113,14 +114,27 @@ TEST(NodeComputationTest, AWholeNodeIsTheTreeOverItsShards) {
       SCOPED_TRACE(testing::Message() << shards << " shards, batches of " << batch_size);
       Job whole(Spec(shards, batch_size), ShardStrategy::kWholeNode);
       Job one_by_one(Spec(shards, batch_size), ShardStrategy::kShardByShard);
+      Job per_thread(Spec(shards, batch_size), ShardStrategy::kShardPerThread);
       const uint64_t last = whole.computation->plan().steps_per_epoch - 1;
       for (uint64_t step : {uint64_t{0}, last}) {
         const Job::Result tree = ByTree(whole, step, {0, shards});
         ExpectSame(whole.Train(step, {0, shards}), tree);
         ExpectSame(one_by_one.Train(step, {0, shards}), tree);
+        for (int threads : {2, 3}) {
+          omp_set_num_threads(threads);
+          ExpectSame(per_thread.Train(step, {0, shards}), tree);
+        }
       }
     }
   }
+}
+
+TEST(NodeComputationTest, TryingStrategiesChangesNoBit) {
+  omp_set_num_threads(2);
+  Job job(Spec(8, 9));
+  const Job::Result first = job.Train(0, {0, 4});
+  // More runs than it takes to try all of them.
+  for (int i = 0; i < 12; ++i) ExpectSame(job.Train(0, {0, 4}), first);
 }
 
 TEST(NodeComputationTest, PrefetchingChangesNothing) {

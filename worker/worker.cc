@@ -112,9 +112,10 @@ v1::WorkerMessage ErrorMessage(const std::string& job_id, const absl::Status& st
   return message;
 }
 
-void PrepareJob(const v1::PrepareJob& request, PresentJob& job, ServerStream& stream) {
+void PrepareJob(const v1::PrepareJob& request, const LayerRegistry& layers, PresentJob& job,
+                ServerStream& stream) {
   job.Set(nullptr);
-  auto session = JobSession::Prepare(request);
+  auto session = JobSession::Prepare(request, layers);
   if (!session.ok()) {
     // The same bytes would be wrong on any worker; a missing or other file is
     // this machine's own trouble.
@@ -194,7 +195,7 @@ absl::Status Worker::Serve() {
       std::fprintf(stderr, "lockstep-worker: connected to %s as %s\n", options_.server.c_str(),
                    message->welcome().name().c_str());
     } else if (message->has_prepare_job()) {
-      PrepareJob(message->prepare_job(), job, stream);
+      PrepareJob(message->prepare_job(), options_.layers, job, stream);
     } else if (message->has_round()) {
       const std::shared_ptr<JobSession> session = job.Get();
       if (session == nullptr || session->job_id() != message->round().job_id()) continue;

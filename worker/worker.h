@@ -9,6 +9,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "engine/model/layer_registry.h"
 #include "worker/inbox.h"
 #include "worker/retry_policy.h"
 
@@ -21,6 +22,8 @@ struct WorkerOptions {
   std::string name;
   // OpenMP threads, 1 to 1024.
   int threads = 1;
+  // Layers beside job.proto's that jobs may name.
+  LayerRegistry layers;
 
   // InvalidArgument: what is wrong with which flag.
   absl::Status Validate() const;

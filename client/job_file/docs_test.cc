@@ -2,12 +2,14 @@
 // message's table, and every job file shown is valid.
 #include <gmock/gmock.h>
 #include <google/protobuf/descriptor.h>
+#include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
 #include <map>
 #include <string>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -15,6 +17,7 @@
 #include "client/job_file/job_file_problem.h"
 #include "client/job_file/job_file_text.h"
 #include "client/job_file/yaml_to_proto.h"
+#include "engine/model/layer_fields.h"
 #include "lockstep/v1/job.pb.h"
 
 namespace lockstep::client {
@@ -23,8 +26,8 @@ namespace {
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 
-std::string Document() {
-  const auto text = ReadJobFileText("docs/job_file.md");
+std::string Document(const std::string& path = "docs/job_file.md") {
+  const auto text = ReadJobFileText(path);
   EXPECT_TRUE(text.ok()) << text.status();
   return text.ok() ? *text : "";
 }
@@ -56,15 +59,72 @@ void ExpectDocumented(const Descriptor* type, const std::string& path,
     const bool is_in_yaml = field->number() < kFirstFieldNumberOfTheClient;
     EXPECT_EQ(has_row, is_in_yaml)
         << path << " " << field->name() << ": run tools/generate_job_file_docs.py";
-    if (is_in_yaml && field->message_type() != nullptr) {
+    // docs/layers.md has the layers.
+    if (is_in_yaml && field->message_type() != nullptr && type != v1::LayerChoice::descriptor()) {
       ExpectDocumented(field->message_type(),
                        absl::StrCat(path, path.empty() ? "" : ".", field->name()), sections);
     }
   }
 }
 
+// "`true`", "`1`", "`relu`": the default that `layer` was given.
+std::string DefaultText(const google::protobuf::Message& layer, const FieldDescriptor& field) {
+  const google::protobuf::Reflection& reflection = *layer.GetReflection();
+  std::string text;
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM) {
+    text = reflection.GetEnum(layer, &field)->name();
+    return absl::AsciiStrToLower(text.substr(text.rfind('_') + 1));
+  }
+  google::protobuf::TextFormat::PrintFieldValueToString(layer, &field, field.is_repeated() ? 0 : -1,
+                                                        &text);
+  return text;
+}
+
+// That the field's row tells the default and range that it really has.
+void ExpectRow(const std::string& section, const google::protobuf::Message& layer,
+               const FieldDescriptor& field) {
+  const size_t start = section.find(absl::StrCat("\n| `", field.name(), "` |"));
+  ASSERT_NE(start, std::string::npos) << field.full_name();
+  const std::vector<std::string> cells =
+      absl::StrSplit(section.substr(start + 1, section.find('\n', start + 1) - start), " | ");
+  ASSERT_EQ(cells.size(), 5) << field.full_name();
+  const LayerFieldRule* rule = FindLayerFieldRule(field);
+  const bool of_text_or_layers = field.cpp_type() == FieldDescriptor::CPPTYPE_STRING ||
+                                 field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+  EXPECT_EQ(rule == nullptr, of_text_or_layers) << field.full_name();
+  if (rule == nullptr) return;
+  EXPECT_EQ(absl::StrContains(cells[2], '`'), rule->otherwise.has_value()) << field.full_name();
+  if (rule->otherwise.has_value()) {
+    EXPECT_EQ(cells[2], absl::StrCat("`", DefaultText(layer, field), "`")) << field.full_name();
+  }
+  if (rule->kind == LayerFieldRule::Kind::kRange) {
+    EXPECT_EQ(cells[3], rule->Wanted()) << field.full_name();
+  }
+}
+
 TEST(JobFileDocsTest, EveryFieldHasARowAndTheClientsOwnHaveNone) {
   ExpectDocumented(v1::JobSpec::descriptor(), "", Sections());
+}
+
+// The sections of docs/layers.md by layer, loss, ...: "### `linear`".
+TEST(JobFileDocsTest, EveryFieldOfALayerStandsWithItsDefaultAndRange) {
+  const std::string document = Document("docs/layers.md");
+  const Descriptor* choice = v1::LayerChoice::descriptor();
+  for (int i = 0; i < choice->field_count(); ++i) {
+    const size_t start = document.find(absl::StrCat("### `", choice->field(i)->name(), "`\n"));
+    ASSERT_NE(start, std::string::npos) << choice->field(i)->name();
+    const std::string section = document.substr(start, document.find("\n##", start + 1) - start);
+    v1::JobSpec defaults;
+    defaults.add_model()->GetReflection()->MutableMessage(defaults.mutable_model(0),
+                                                          choice->field(i));
+    FillLayerDefaults(&defaults);
+    const google::protobuf::Message& layer =
+        defaults.model(0).GetReflection()->GetMessage(defaults.model(0), choice->field(i));
+    const Descriptor* type = choice->field(i)->message_type();
+    for (int k = 0; k < type->field_count(); ++k) {
+      ExpectRow(section, layer, *type->field(k));
+    }
+  }
 }
 
 TEST(JobFileDocsTest, EveryJobFileShownIsValid) {
@@ -89,7 +149,8 @@ TEST(JobFileDocsTest, TheErrorsShownAreTheRealOnes) {
 }
 
 TEST(JobFileDocsTest, TheExamplesAreValid) {
-  for (const char* path : {"examples/digits/job.yaml", "examples/fashion_mnist/job.yaml"}) {
+  for (const char* path : {"examples/custom_model/job.yaml", "examples/digits/job.yaml",
+                           "examples/fashion_mnist/job.yaml"}) {
     const auto text = ReadJobFileText(path);
     ASSERT_TRUE(text.ok()) << text.status();
     EXPECT_THAT(FormatProblems(path, ParseJobFile(*text, path).problems), testing::IsEmpty());

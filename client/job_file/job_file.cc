@@ -9,7 +9,7 @@
 
 namespace lockstep::client {
 
-LoadedJobFile LoadJobFile(const std::string& path) {
+LoadedJobFile LoadJobFile(const std::string& path, const LayerRegistry& layers) {
   LoadedJobFile loaded;
   const absl::StatusOr<std::string> text = ReadJobFileText(path);
   if (!text.ok()) {
@@ -17,7 +17,7 @@ LoadedJobFile LoadJobFile(const std::string& path) {
     return loaded;
   }
   ParsedJobFile parsed = ParseJobFile(*text, path);
-  if (parsed.problems.empty()) PrepareJob(path, &parsed);
+  if (parsed.problems.empty()) PrepareJob(path, layers, &parsed);
   SortProblems(&parsed.problems);
   loaded.spec = std::move(parsed.spec);
   loaded.problems = FormatProblems(path, parsed.problems);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/model/layer_registry.h"
 #include "lockstep/v1/job.pb.h"
 
 namespace lockstep::client {
@@ -28,7 +29,8 @@ struct LoadedJobFile {
 // shapes through the whole model, and fills in what the client adds at
 // submission. Takes as long as reading the data files once or twice.
 // Relative paths in the job file count from its own folder.
-LoadedJobFile LoadJobFile(const std::string& path);
+// `layers`: those that it may name besides job.proto's.
+LoadedJobFile LoadJobFile(const std::string& path, const LayerRegistry& layers = {});
 
 }  // namespace lockstep::client
 

@@ -54,7 +54,8 @@ std::vector<FileField> FilesOf(v1::JobSpec* spec) {
 
 class Preparation {
  public:
-  explicit Preparation(ParsedJobFile* parsed) : parsed_(*parsed), files_(FilesOf(&parsed->spec)) {}
+  Preparation(const LayerRegistry& layers, ParsedJobFile* parsed)
+      : layers_(layers), parsed_(*parsed), files_(FilesOf(&parsed->spec)) {}
 
   void Run(const std::string& job_file_path) {
     MakePathsAbsolute(job_file_path);
@@ -63,7 +64,7 @@ class Preparation {
     const std::shared_ptr<const JobData> data = LoadData();
     if (data == nullptr) return;
     *parsed_.spec.mutable_data_summary() = data->Summary();
-    const absl::StatusOr<ModelPlan> plan = PlanModel(parsed_.spec, data->example_shape());
+    const absl::StatusOr<ModelPlan> plan = PlanModel(parsed_.spec, data->example_shape(), layers_);
     if (!plan.ok()) return Report(plan.status(), "model");
     if (!parsed_.spec.init_from().empty()) CheckInitFrom(plan->layout);
     if (parsed_.problems.empty()) CheckWhole();
@@ -170,14 +171,16 @@ class Preparation {
     }
   }
 
+  const LayerRegistry& layers_;
   ParsedJobFile& parsed_;
   const std::vector<FileField> files_;
 };
 
 }  // namespace
 
-void PrepareJob(const std::string& job_file_path, ParsedJobFile* parsed) {
-  Preparation(parsed).Run(job_file_path);
+void PrepareJob(const std::string& job_file_path, const LayerRegistry& layers,
+                ParsedJobFile* parsed) {
+  Preparation(layers, parsed).Run(job_file_path);
 }
 
 }  // namespace lockstep::client

@@ -6,14 +6,17 @@
 #include <string>
 
 #include "client/job_file/job_file_parser.h"
+#include "engine/model/layer_registry.h"
 
 namespace lockstep::client {
 
 // Completes the specification for submission: absolute paths (relative ones
 // count from the folder of the file `job_file_path`), SHA-256 digests,
 // data_summary. What is wrong is added to parsed->problems.
+// `layers`: those that the job may name besides job.proto's.
 // Requires: parsed without problems.
-void PrepareJob(const std::string& job_file_path, ParsedJobFile* parsed);
+void PrepareJob(const std::string& job_file_path, const LayerRegistry& layers,
+                ParsedJobFile* parsed);
 
 }  // namespace lockstep::client
 

@@ -50,12 +50,21 @@ const FieldDescriptor* FindField(const Descriptor* type, const std::string& name
   return field != nullptr && IsInYaml(field) ? field : nullptr;
 }
 
+// A list of more names than this would bury the rest of a message.
+constexpr size_t kMostNamesShown = 20;
+
+// "x, y"; the first few of very many.
+std::string List(const std::vector<std::string>& names) {
+  if (names.empty()) return "none";
+  if (names.size() <= kMostNamesShown) return absl::StrJoin(names, ", ");
+  return absl::StrCat(absl::StrJoin(names.begin(), names.begin() + kMostNamesShown, ", "), " and ",
+                      names.size() - kMostNamesShown, " more");
+}
+
 // "did you mean 'x'? (known: x, y)", or "known: x, y".
 std::string Suggestion(const std::string& nearest, const std::vector<std::string>& known) {
-  const std::string list =
-      known.empty() ? std::string("none") : std::string(absl::StrJoin(known, ", "));
-  if (nearest.empty()) return absl::StrCat("known: ", list);
-  return absl::StrCat("did you mean '", nearest, "'? (known: ", list, ")");
+  if (nearest.empty()) return absl::StrCat("known: ", List(known));
+  return absl::StrCat("did you mean '", nearest, "'? (known: ", List(known), ")");
 }
 
 // JOB_STATE for JobState.
@@ -128,9 +137,8 @@ class Converter {
       return FillField(all_defaults, Join(path, node.text), field, message);
     }
     if (node.kind != YamlNode::Kind::kMap || node.entries.empty()) {
-      return Report(
-          position, path,
-          absl::StrCat("got ", Describe(node), ", want one of: ", absl::StrJoin(known, ", ")));
+      return Report(position, path,
+                    absl::StrCat("got ", Describe(node), ", want one of: ", List(known)));
     }
     if (node.entries.size() > 1) return ReportSeveral(node, path, known);
     const YamlEntry& entry = node.entries[0];
@@ -147,8 +155,8 @@ class Converter {
     const YamlEntry& second = node.entries[1];
     Report(second.key_position, path,
            absl::StrCat("got ", QuotedForMessage(second.key), " beside ",
-                        QuotedForMessage(node.entries[0].key), ", want one of: ",
-                        absl::StrJoin(known, ", "), "; its fields are indented below it"));
+                        QuotedForMessage(node.entries[0].key), ", want one of: ", List(known),
+                        "; its fields are indented below it"));
   }
 
   void FillField(const YamlEntry& entry, const std::string& path, const FieldDescriptor* field,
@@ -156,8 +164,9 @@ class Converter {
     const bool scalar = entry.value.kind == YamlNode::Kind::kScalar;
     const SourcePosition position = scalar ? entry.value.position : entry.key_position;
     positions_->Add(path, position);
-    if (field->is_map()) return Report(position, path, "cannot be set in a job file");
-    if (field->is_repeated()) {
+    if (field->is_map()) {
+      FillMap(entry.value, position, path, field, message);
+    } else if (field->is_repeated()) {
       FillList(entry.value, position, path, field, message);
     } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
       FillMessage(entry.value, position, path,
@@ -170,6 +179,11 @@ class Converter {
   void FillList(const YamlNode& node, SourcePosition position, const std::string& path,
                 const FieldDescriptor* field, Message* message) {
     if (node.kind == YamlNode::Kind::kNull) return;
+    const bool holds_messages = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
+    if (node.kind == YamlNode::Kind::kScalar && !holds_messages) {
+      positions_->Add(absl::StrCat(path, "[0]"), position);
+      return SetValue(node, position, path, field, message);
+    }
     if (node.kind != YamlNode::Kind::kList) {
       return Report(position, path, absl::StrCat("got ", Describe(node), ", want a list"));
     }
@@ -177,12 +191,33 @@ class Converter {
       const YamlNode& item = node.items[i];
       const std::string item_path = absl::StrCat(path, "[", i, "]");
       positions_->Add(item_path, item.position);
-      if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+      if (holds_messages) {
         FillMessage(item, item.position, item_path,
                     message->GetReflection()->AddMessage(message, field));
       } else {
         SetValue(item, item.position, item_path, field, message);
       }
+    }
+  }
+
+  // The message's one map is of text to text: any name, and any scalar as it
+  // is written.
+  void FillMap(const YamlNode& node, SourcePosition position, const std::string& path,
+               const FieldDescriptor* field, Message* message) {
+    if (node.kind == YamlNode::Kind::kNull) return;
+    if (node.kind != YamlNode::Kind::kMap) {
+      return Report(position, path,
+                    absl::StrCat("got ", Describe(node), ", want a map of names and values"));
+    }
+    const Descriptor* pair = field->message_type();
+    for (const YamlEntry& entry : node.entries) {
+      const std::string entry_path = Join(path, KeyForPath(entry.key));
+      const bool scalar = entry.value.kind == YamlNode::Kind::kScalar;
+      const SourcePosition at = scalar ? entry.value.position : entry.key_position;
+      positions_->Add(entry_path, at);
+      Message* added = message->GetReflection()->AddMessage(message, field);
+      added->GetReflection()->SetString(added, pair->map_key(), entry.key);
+      SetValue(entry.value, at, entry_path, pair->map_value(), added);
     }
   }
 

@@ -42,7 +42,8 @@ struct YamlTree {
   std::vector<JobFileProblem> problems;
 };
 
-// Deeper nesting than this is refused: job files need 5.
+// Deeper nesting than this is refused: job files need 5, and 3 more for each
+// layer that is within a layer (8 deep at most).
 constexpr int kMaxYamlDepth = 32;
 
 // Any bytes will do as text; see CheckJobFileText in job_file_text.h for those

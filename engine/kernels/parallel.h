@@ -51,6 +51,14 @@ void ParallelRows(int64_t rows, int64_t columns, const F& run) {
   ParallelRuns(rows, rows_per_thread, 1, run);
 }
 
+// Calls run(task, thread) for every task of [0, tasks), each on one of `threads`
+// threads, numbered from 0; within it all other functions here run on that thread.
+template <class F>
+void ParallelTasks(int tasks, int threads, const F& run) {
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+  for (int task = 0; task < tasks; ++task) run(task, omp_get_thread_num());
+}
+
 }  // namespace lockstep::kernels
 
 #endif  // LOCKSTEP_ENGINE_KERNELS_PARALLEL_H_

@@ -1,113 +1,27 @@
 #include "engine/model/build_model.h"
 
-#include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "engine/model/field_error.h"
+#include "engine/model/layer_builder.h"
+#include "engine/model/layer_fields.h"
 #include "engine/model/machine_memory.h"
-#include "engine/nn/activations.h"
-#include "engine/nn/flatten.h"
-#include "engine/nn/linear.h"
 
 namespace lockstep {
 namespace {
 
-// The widest layer of job.proto.
-constexpr uint32_t kMaxOutFeatures = 1u << 24;
-// No count of elements in this file gets beyond this: sums and products of two
-// axes (at most 2^24 wide each) stay far below 2^63.
-constexpr int64_t kMaxElements = int64_t{1} << 48;
-
-// Product of the extents; nothing for an extent below 1 or too many elements.
-std::optional<int64_t> CheckedElementCount(const Shape& shape) {
-  int64_t count = 1;
-  for (int64_t extent : shape.extents()) {
-    if (extent < 1 || extent > kMaxElements / count) return std::nullopt;
-    count *= extent;
-  }
-  return count;
-}
-
-// What walking over the layers finds.
-class Planner {
- public:
-  explicit Planner(const Shape& example_shape) : shape_(example_shape) {}
-
-  absl::Status AddLayer(int index, const v1::LayerChoice& layer) {
-    path_ = absl::StrCat("model[", index, "]");
-    switch (layer.layer_case()) {
-      case v1::LayerChoice::kLinear:
-        return AddLinear(index, layer.linear());
-      case v1::LayerChoice::kRelu:
-        path_ += ".relu";
-        return absl::OkStatus();
-      case v1::LayerChoice::kTanh:
-        path_ += ".tanh";
-        return absl::OkStatus();
-      case v1::LayerChoice::kSigmoid:
-        path_ += ".sigmoid";
-        return absl::OkStatus();
-      case v1::LayerChoice::kFlatten:
-        path_ += ".flatten";
-        shape_ = Shape{shape_.element_count()};
-        return absl::OkStatus();
-      case v1::LayerChoice::LAYER_NOT_SET:
-        break;
-    }
-    return FieldError(path_, "missing, want a layer: linear, relu, tanh, sigmoid or flatten");
-  }
-
-  const Shape& shape() const { return shape_; }
-  // Who decides the output's width: the last linear layer, else the last layer.
-  std::string WidthPath() const {
-    return linear_path_.empty() ? path_ : absl::StrCat(linear_path_, ".out_features");
-  }
-  nn::ParameterLayout Layout() const { return nn::ParameterLayout(parameters_); }
-
- private:
-  absl::Status AddLinear(int index, const v1::Linear& linear) {
-    path_ += ".linear";
-    linear_path_ = path_;
-    if (linear.out_features() < 1 || linear.out_features() > kMaxOutFeatures) {
-      return FieldError(
-          absl::StrCat(path_, ".out_features"),
-          absl::StrCat("got ", linear.out_features(), ", want 1 to ", kMaxOutFeatures));
-    }
-    if (shape_.rank() == 0) {
-      return FieldError(path_,
-                        "got input examples without axes (shape []), want at least one "
-                        "axis; put a flatten layer before it");
-    }
-    const int64_t in = shape_.dim(-1), out = linear.out_features();
-    std::vector<int64_t> extents = shape_.extents();
-    extents.back() = out;
-    shape_ = Shape(std::move(extents));
-    elements_ += CheckedElementCount(Shape{out, in}).value_or(kMaxElements);
-    if (elements_ >= kMaxElements || !CheckedElementCount(shape_).has_value()) {
-      return FieldError(path_, absl::StrCat("got ", in, " inputs and ", out,
-                                            " outputs, want fewer than 2^48 parameters and "
-                                            "outputs in all"));
-    }
-    parameters_.emplace_back(absl::StrCat(index, ".weight"), Shape{out, in});
-    if (!linear.has_bias() || linear.bias()) {
-      parameters_.emplace_back(absl::StrCat(index, ".bias"), Shape{out});
-    }
-    return absl::OkStatus();
-  }
-
-  Shape shape_;
-  int64_t elements_ = 0;
-  std::string path_;
-  std::string linear_path_;
-  std::vector<std::pair<std::string, Shape>> parameters_;
+// A model whose parameters have no memory yet.
+struct ModelSketch {
+  std::shared_ptr<nn::Sequential> model;
+  ModelPlan plan;
 };
 
-absl::Status CheckCrossEntropy(const v1::JobSpec& spec, const Planner& planner) {
-  const Shape& shape = planner.shape();
+absl::Status CheckCrossEntropy(const v1::JobSpec& spec, const Shape& shape,
+                               const std::string& width_path) {
   if (shape.rank() != 1) {
-    return FieldError(planner.WidthPath(),
+    return FieldError(width_path,
                       absl::StrCat("cross_entropy wants one axis of classes, got outputs of shape ",
                                    shape.ToString(), " for each example; put a flatten layer ",
                                    "before the linear layers"));
@@ -120,37 +34,63 @@ absl::Status CheckCrossEntropy(const v1::JobSpec& spec, const Planner& planner) 
                       "numbers");
   }
   if (static_cast<uint64_t>(shape.dim(0)) < classes) {
-    return FieldError(planner.WidthPath(),
-                      absl::StrCat("got ", shape.dim(0), " outputs, want at least ", classes,
-                                   ": the labels go from 0 to ", classes - 1));
+    return FieldError(width_path, absl::StrCat("got ", shape.dim(0), " outputs, want at least ",
+                                               classes, ": the labels go from 0 to ", classes - 1));
   }
   return absl::OkStatus();
 }
 
-absl::Status CheckMeanSquaredError(const Planner& planner) {
-  if (planner.shape() == Shape{1} || planner.shape() == Shape{}) return absl::OkStatus();
-  return FieldError(planner.WidthPath(),
+absl::Status CheckMeanSquaredError(const Shape& shape, const std::string& width_path) {
+  if (shape == Shape{1} || shape == Shape{}) return absl::OkStatus();
+  return FieldError(width_path,
                     absl::StrCat("mse wants one output, as the data has one label column, got "
                                  "outputs of shape ",
-                                 planner.shape().ToString()));
+                                 shape.ToString()));
 }
 
-std::shared_ptr<nn::Module> MakeLayer(const v1::LayerChoice& layer, const Shape& input) {
-  switch (layer.layer_case()) {
-    case v1::LayerChoice::kLinear:
-      return std::make_shared<nn::Linear>(input.dim(-1), layer.linear().out_features(),
-                                          !layer.linear().has_bias() || layer.linear().bias());
-    case v1::LayerChoice::kRelu:
-      return std::make_shared<nn::ReLU>();
-    case v1::LayerChoice::kTanh:
-      return std::make_shared<nn::Tanh>();
-    case v1::LayerChoice::kSigmoid:
-      return std::make_shared<nn::Sigmoid>();
-    case v1::LayerChoice::kFlatten:
-    case v1::LayerChoice::LAYER_NOT_SET:  // PlanModel refuses it
-      break;
+absl::Status CheckLoss(const v1::JobSpec& spec, const Shape& shape, const std::string& width_path) {
+  if (spec.loss().has_cross_entropy()) return CheckCrossEntropy(spec, shape, width_path);
+  if (spec.loss().has_mse()) return CheckMeanSquaredError(shape, width_path);
+  return absl::OkStatus();
+}
+
+// That there are parameters, and that all of them can be counted.
+absl::Status CheckParameters(const nn::Module& model) {
+  const std::vector<nn::NamedParameter> parameters = model.NamedParameters();
+  if (parameters.empty()) {
+    return FieldError("model",
+                      "got no layer with parameters, want at least one, such as a linear layer");
   }
-  return std::make_shared<nn::Flatten>();
+  // Each has 2^48 elements at most, and so have all but the last together.
+  constexpr int64_t kMost = int64_t{1} << 48;
+  int64_t elements = 0;
+  for (const nn::NamedParameter& parameter : parameters) {
+    elements += CheckedElementCount(parameter.variable.shape()).value_or(kMost + 1);
+    if (elements > kMost) return FieldError("model", "got more than 2^48 parameters, want fewer");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ModelSketch> Sketch(const v1::JobSpec& given, const Shape& example_shape,
+                                   const LayerRegistry& layers) {
+  v1::JobSpec spec = given;
+  FillLayerDefaults(&spec);
+  if (const auto problems = CheckLayerFields(spec); !problems.empty()) {
+    return FieldError(problems[0].path, problems[0].message);
+  }
+  if (!CheckedElementCount(example_shape).has_value()) {
+    return FieldError("data", absl::StrCat("got examples of shape ", example_shape.ToString(),
+                                           ", want 1 to 2^48 features"));
+  }
+  LayerBuilder builder(spec, layers);
+  LayerInput features{example_shape};
+  auto model = builder.Build(spec.model(), "model", &features);
+  if (!model.ok()) return model.status();
+  absl::Status status = CheckParameters(**model);
+  if (status.ok()) status = CheckLoss(spec, features.shape, builder.WidthPath());
+  if (!status.ok()) return status;
+  nn::ParameterLayout layout = nn::ParameterLayout::Of(**model);
+  return ModelSketch{*std::move(model), {std::move(features.shape), std::move(layout)}};
 }
 
 absl::Status CheckMemory(const nn::ParameterLayout& layout) {
@@ -163,47 +103,27 @@ absl::Status CheckMemory(const nn::ParameterLayout& layout) {
 
 }  // namespace
 
-absl::StatusOr<ModelPlan> PlanModel(const v1::JobSpec& spec, const Shape& example_shape) {
-  if (spec.model().empty()) return FieldError("model", "got no layers, want at least one");
-  if (!CheckedElementCount(example_shape).has_value()) {
-    return FieldError("data", absl::StrCat("got examples of shape ", example_shape.ToString(),
-                                           ", want 1 to 2^48 features"));
-  }
-  Planner planner(example_shape);
-  for (int i = 0; i < spec.model_size(); ++i) {
-    if (absl::Status status = planner.AddLayer(i, spec.model(i)); !status.ok()) return status;
-  }
-  if (planner.Layout().slots().empty()) {
-    return FieldError("model", "got no layer with parameters, want at least one linear layer");
-  }
-  absl::Status status = absl::OkStatus();
-  if (spec.loss().has_cross_entropy()) status = CheckCrossEntropy(spec, planner);
-  if (spec.loss().has_mse()) status = CheckMeanSquaredError(planner);
-  if (!status.ok()) return status;
-  return ModelPlan{planner.shape(), planner.Layout()};
+absl::StatusOr<ModelPlan> PlanModel(const v1::JobSpec& spec, const Shape& example_shape,
+                                    const LayerRegistry& layers) {
+  absl::StatusOr<ModelSketch> sketch = Sketch(spec, example_shape, layers);
+  if (!sketch.ok()) return sketch.status();
+  return std::move(sketch->plan);
 }
 
-absl::StatusOr<Shape> OutputShape(const v1::JobSpec& spec, const Shape& example_shape) {
-  absl::StatusOr<ModelPlan> plan = PlanModel(spec, example_shape);
-  if (!plan.ok()) return plan.status();
-  return plan->output_shape;
+absl::StatusOr<std::shared_ptr<nn::Sequential>> BuildUnallocatedModel(const v1::JobSpec& spec,
+                                                                      const Shape& example_shape,
+                                                                      const LayerRegistry& layers) {
+  absl::StatusOr<ModelSketch> sketch = Sketch(spec, example_shape, layers);
+  if (!sketch.ok()) return sketch.status();
+  if (absl::Status status = CheckMemory(sketch->plan.layout); !status.ok()) return status;
+  return std::move(sketch->model);
 }
 
-absl::StatusOr<std::unique_ptr<nn::Sequential>> BuildModel(const v1::JobSpec& spec,
-                                                           const Shape& example_shape) {
-  absl::StatusOr<ModelPlan> plan = PlanModel(spec, example_shape);
-  if (!plan.ok()) return plan.status();
-  if (absl::Status status = CheckMemory(plan->layout); !status.ok()) return status;
-  auto model = std::make_unique<nn::Sequential>();
-  Shape shape = example_shape;
-  for (const v1::LayerChoice& layer : spec.model()) {
-    std::shared_ptr<nn::Module> module = MakeLayer(layer, shape);
-    absl::StatusOr<Shape> next = module->OutputShape(shape);
-    if (!next.ok()) return next.status();
-    shape = *std::move(next);
-    model->Append(std::move(module));
-  }
-  model->Initialize(spec.seed());
+absl::StatusOr<std::shared_ptr<nn::Sequential>> BuildModel(const v1::JobSpec& spec,
+                                                           const Shape& example_shape,
+                                                           const LayerRegistry& layers) {
+  auto model = BuildUnallocatedModel(spec, example_shape, layers);
+  if (model.ok()) (*model)->Initialize(spec.seed());
   return model;
 }
 

@@ -2,13 +2,15 @@
 // the engine and the job's messages.
 //
 // Errors of everything here: InvalidArgument made by FieldError
-// (field_error.h), whose path names the field, as "model[2].linear".
+// (field_error.h), whose path names the field, as "model[2].linear". Of a
+// `custom` layer that `layers` does not have: FailedPrecondition, likewise.
 #ifndef LOCKSTEP_ENGINE_MODEL_BUILD_MODEL_H_
 #define LOCKSTEP_ENGINE_MODEL_BUILD_MODEL_H_
 
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "engine/model/layer_registry.h"
 #include "engine/nn/loss.h"
 #include "engine/nn/parameter_layout.h"
 #include "engine/nn/sequential.h"
@@ -32,15 +34,19 @@ struct ModelPlan {
 //                  which must be known (> 0);
 //   mse:           the output is one number, as the data has one label column.
 // What is checked against data_summary is skipped where the spec has none.
-absl::StatusOr<ModelPlan> PlanModel(const v1::JobSpec& spec, const Shape& example_shape);
-
-// Shape of one example's output: PlanModel without the layout.
-absl::StatusOr<Shape> OutputShape(const v1::JobSpec& spec, const Shape& example_shape);
+// `layers`: those that the program was built with besides job.proto's.
+absl::StatusOr<ModelPlan> PlanModel(const v1::JobSpec& spec, const Shape& example_shape,
+                                    const LayerRegistry& layers = {});
 
 // The model with initial values drawn from spec.seed; its layers are spec.model
 // one to one. Also ResourceExhausted: this machine's memory cannot hold it.
-absl::StatusOr<std::unique_ptr<nn::Sequential>> BuildModel(const v1::JobSpec& spec,
-                                                           const Shape& example_shape);
+absl::StatusOr<std::shared_ptr<nn::Sequential>> BuildModel(const v1::JobSpec& spec,
+                                                           const Shape& example_shape,
+                                                           const LayerRegistry& layers = {});
+
+// The same without values: for nn::BindParameters.
+absl::StatusOr<std::shared_ptr<nn::Sequential>> BuildUnallocatedModel(
+    const v1::JobSpec& spec, const Shape& example_shape, const LayerRegistry& layers = {});
 
 // Checks every field's range. Unset optional fields get job.proto's defaults.
 // The fields are float32; they stand for the shortest decimal number that

@@ -2,7 +2,12 @@
 
 #include <google/protobuf/text_format.h>
 
+#include "absl/strings/str_cat.h"
 #include "engine/model/field_error.h"
+#include "engine/model/layer_fields.h"
+#include "engine/model/layer_kinds.h"
+#include "engine/nn/linear.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace lockstep {
@@ -26,8 +31,9 @@ constexpr char kImageModel[] = R"(
   loss { cross_entropy {} }
   data_summary { classes: 10 })";
 
-void ExpectError(const absl::Status& status, const std::string& path, const std::string& message) {
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+void ExpectError(const absl::Status& status, const std::string& path, const std::string& message,
+                 absl::StatusCode code = absl::StatusCode::kInvalidArgument) {
+  EXPECT_EQ(status.code(), code);
   EXPECT_EQ(FieldPathOf(status), path);
   EXPECT_EQ(FieldMessageOf(status), message);
 }
@@ -42,7 +48,7 @@ TEST(BuildModelTest, InfersSizesFromTheExamples) {
             "  (2): ReLU()\n"
             "  (3): Linear(in_features=16, out_features=10, bias=False)\n"
             ")");
-  EXPECT_EQ(*OutputShape(Spec(kImageModel), {28, 28}), (Shape{10}));
+  EXPECT_EQ(PlanModel(Spec(kImageModel), {28, 28})->output_shape, (Shape{10}));
 }
 
 TEST(BuildModelTest, ThePlanHasTheModelsLayout) {
@@ -69,6 +75,16 @@ TEST(BuildModelTest, InitialValuesDependOnTheSeed) {
   EXPECT_NE(first, weight());
 }
 
+// A layer of job.proto without a factory would be a promise not kept.
+TEST(BuildModelTest, EveryLayerOfTheJobFileHasAFactory) {
+  const auto* type = v1::LayerChoice::descriptor();
+  for (int i = 0; i < type->field_count(); ++i) {
+    const auto layer_case = static_cast<v1::LayerChoice::LayerCase>(type->field(i)->number());
+    EXPECT_NE(FindLayerKind(layer_case), nullptr) << type->field(i)->name();
+  }
+  EXPECT_EQ(FindLayerKind(v1::LayerChoice::LAYER_NOT_SET), nullptr);
+}
+
 TEST(BuildModelTest, EveryLayerIsMade) {
   const auto model = BuildModel(Spec(R"(model { linear { out_features: 3 } } model { tanh {} }
       model { sigmoid {} } model { linear { out_features: 1 } } loss { mse {} })"),
@@ -88,7 +104,7 @@ TEST(BuildModelTest, ImagesWithoutFlattenAreToldSo) {
 TEST(BuildModelTest, LinearOverTheLastAxisThenFlattenIsLegal) {
   const v1::JobSpec spec = Spec(R"(model { linear { out_features: 2 } } model { flatten {} }
       model { linear { out_features: 10 } } loss { cross_entropy {} })");
-  EXPECT_EQ(*OutputShape(spec, {28, 28}), (Shape{10}));
+  EXPECT_EQ(PlanModel(spec, {28, 28})->output_shape, (Shape{10}));
   EXPECT_EQ(PlanModel(spec, {28, 28})->layout.slots()[2].shape, (Shape{10, 56}));
 }
 
@@ -107,11 +123,11 @@ TEST(BuildModelTest, OutputsMustFitTheLoss) {
 }
 
 TEST(BuildModelTest, MalformedModelsAreErrors) {
-  ExpectError(PlanModel(Spec(""), {4}).status(), "model", "got no layers, want at least one");
+  ExpectError(PlanModel(Spec(""), {4}).status(), "model", "missing, want at least one layer");
   ExpectError(PlanModel(Spec("model { relu {} }"), {4}).status(), "model",
-              "got no layer with parameters, want at least one linear layer");
+              "got no layer with parameters, want at least one, such as a linear layer");
   ExpectError(PlanModel(Spec("model {}"), {4}).status(), "model[0]",
-              "missing, want a layer: linear, relu, tanh, sigmoid or flatten");
+              absl::StrCat("missing, want a layer: ", LayerNames()));
   ExpectError(PlanModel(Spec("model { linear {} }"), {4}).status(), "model[0].linear.out_features",
               "got 0, want 1 to 16777216");
   ExpectError(PlanModel(Spec("model { linear { out_features: 4294967295 } }"), {4}).status(),
@@ -130,6 +146,139 @@ TEST(BuildModelTest, HostileSizesAreErrors) {
   // 2^44 bytes: a legal plan, but no machine of today holds the model.
   EXPECT_EQ(BuildModel(spec, {int64_t{1} << 20}).status().code(),
             absl::StatusCode::kResourceExhausted);
+}
+
+// ---- Layers of layers.
+
+TEST(BuildModelTest, NestedLayersAreModulesWithTheirIndices) {
+  const v1::JobSpec spec = Spec(R"(
+    model { residual { layers { linear { out_features: 4 } } layers { relu {} }
+                       shortcut { linear { out_features: 4 bias: false } } } }
+    model { repeat { times: 2 layers { sequential { layers { linear { out_features: 3 } } } } } }
+    model { reshape { shape: 1 shape: -1 } } model { flatten {} }
+    loss { cross_entropy {} })");
+  const auto plan = PlanModel(spec, {2});
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  std::vector<std::string> names;
+  for (const nn::ParameterSlot& slot : plan->layout.slots()) names.push_back(slot.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"0.layers.0.weight", "0.layers.0.bias",
+                                             "0.shortcut.0.weight", "1.0.0.0.weight",
+                                             "1.0.0.0.bias", "1.1.0.0.weight", "1.1.0.0.bias"}));
+  EXPECT_EQ(plan->layout.slots()[3].shape, (Shape{3, 4}));
+  EXPECT_EQ(plan->layout.slots()[5].shape, (Shape{3, 3}));
+  EXPECT_EQ(plan->output_shape, (Shape{3}));
+}
+
+TEST(BuildModelTest, ErrorsOfNestedLayersNameThem) {
+  const char* const cases[][3] = {
+      {"model { residual { layers { linear { out_features: 3 } } } }", "model[0].residual",
+       "residual: got outputs of shape [3] from its layers and [2] from its shortcut, want the "
+       "same shape"},
+      {"model { relu {} } model { residual { layers { repeat { times: 2 layers { linear {} } } } } "
+       "}",
+       "model[1].residual.layers[0].repeat.layers[0].linear.out_features",
+       "got 0, want 1 to 16777216"},
+      {"model { sequential { layers { relu {} } layers { reshape { shape: 3 } } } }",
+       "model[0].sequential.layers[1].reshape",
+       "reshape: got an example of shape [2] (2 elements), want as many as [3] has"},
+      {"model { repeat { times: 3 layers { linear { out_features: 7 } } } }",
+       "model[0].repeat.layers[0].linear.out_features",
+       "mse wants one output, as the data has one label column, got outputs of shape [7]"}};
+  for (const auto& [text, path, message] : cases) {
+    ExpectError(PlanModel(Spec(absl::StrCat(text, " loss { mse {} }")), {2}).status(), path,
+                message);
+  }
+}
+
+TEST(BuildModelTest, HostileNestingIsRefusedAtOnce) {
+  std::string text = "linear { out_features: 1 }";
+  for (int i = 0; i < 6; ++i) {
+    text = absl::StrCat("repeat { times: 10000 layers { ", text, " } }");
+  }
+  EXPECT_THAT(PlanModel(Spec(absl::StrCat("model { ", text, " }")), {2}).status().message(),
+              testing::HasSubstr("got more than 10000 layers with repetitions"));
+  // Ready models are only taken apart where they are built.
+  v1::JobSpec spec = Spec(
+      "model { repeat { times: 3000 layers { mlp { hidden: [2, 2, 2] "
+      "outputs: 2 } } } }");
+  ExpectError(PlanModel(spec, {2}).status(), "model[0].repeat.layers[0].mlp",
+              "got more than 10000 layers, ready models taken apart, want at most 10000");
+}
+
+// ---- Ready models.
+
+TEST(BuildModelTest, AnMlpStandsForItsLayers) {
+  const auto mlp = BuildModel(
+      Spec(R"(model { mlp { hidden: [5, 4] activation: ACTIVATION_TANH } } loss { cross_entropy {} }
+              data_summary { classes: 3 } seed: 3)"),
+      {2, 3});
+  const auto layers = BuildModel(
+      Spec(R"(model { sequential { layers { flatten {} } layers { linear { out_features: 5 } }
+                layers { tanh {} } layers { linear { out_features: 4 } } layers { tanh {} }
+                layers { linear { out_features: 3 } } } } loss { cross_entropy {} } seed: 3)"),
+      {2, 3});
+  ASSERT_TRUE(mlp.ok() && layers.ok()) << mlp.status() << layers.status();
+  EXPECT_EQ((*mlp)->Describe(), (*layers)->Describe());
+  EXPECT_EQ((*mlp)->NamedParameters()[4].name, "0.5.weight");
+  EXPECT_EQ((*mlp)->NamedParameters()[4].variable.value().ToString(),
+            (*layers)->NamedParameters()[4].variable.value().ToString());
+}
+
+TEST(BuildModelTest, AReadyModelsErrorsAreItsOwn) {
+  ExpectError(PlanModel(Spec("model { mlp {} } loss { cross_entropy {} }"), {2}).status(),
+              "model[0].mlp.outputs",
+              "missing, want it, as the data's labels do not say how many classes there are");
+  ExpectError(PlanModel(Spec(R"(model { mlp { hidden: [16777216, 16777216] outputs: 1 } }
+                                loss { mse {} })"),
+                        {int64_t{1} << 40})
+                  .status(),
+              "model[0].mlp",
+              "got a parameter of shape [16777216, 1099511627776], want 1 to 2^48 elements");
+  EXPECT_EQ(PlanModel(Spec("model { mlp {} } loss { mse {} }"), {2})->output_shape, (Shape{1}));
+}
+
+// ---- Layers of the user's own.
+
+LayerRegistry Widths() {
+  LayerRegistry layers;
+  EXPECT_TRUE(layers
+                  .Add("wide",
+                       [](LayerOptions& options,
+                          const Shape& input) -> absl::StatusOr<std::shared_ptr<nn::Module>> {
+                         const int64_t width = options.WholeNumber("width", 1, 100);
+                         if (input.rank() != 1) return absl::InvalidArgumentError("want one axis");
+                         return std::make_shared<nn::Linear>(input.dim(0), width);
+                       })
+                  .ok());
+  return layers;
+}
+
+TEST(BuildModelTest, CustomLayersComeFromTheRegistry) {
+  const v1::JobSpec spec = Spec(R"(
+    model { custom { name: "wide" options { key: "width" value: "1" } } } loss { mse {} })");
+  const auto plan = PlanModel(spec, {3}, Widths());
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->layout.slots()[0].shape, (Shape{1, 3}));
+  ExpectError(PlanModel(spec, {3}).status(), "model[0].custom.name",
+              "got a layer that this program was not built with, known: none",
+              absl::StatusCode::kFailedPrecondition);
+  ExpectError(PlanModel(spec, {3, 3}, Widths()).status(), "model[0].custom", "want one axis");
+}
+
+TEST(BuildModelTest, CustomLayersOptionsAreChecked) {
+  const auto plan = [](const char* custom) {
+    return PlanModel(Spec(absl::StrCat("model { custom { ", custom, " } } loss { mse {} }")), {3},
+                     Widths())
+        .status();
+  };
+  ExpectError(plan("name: \"wide\""), "model[0].custom.options.width",
+              "missing, want a whole number from 1 to 100");
+  ExpectError(plan("name: \"wade\""), "model[0].custom.name",
+              "got a layer that this program was not built with, known: wide",
+              absl::StatusCode::kFailedPrecondition);
+  ExpectError(plan("name: \"wide\" options { key: \"width\" value: \"1\" } "
+                   "options { key: \"depth\" value: \"1\" }"),
+              "model[0].custom.options.depth", "unknown option, known: width");
 }
 
 TEST(MakeOptimizerTest, FloatsMeanTheirDecimals) {

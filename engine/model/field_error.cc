@@ -10,8 +10,8 @@ constexpr char kFieldPathPayload[] = "lockstep.v1.JobSpec/field_path";
 
 }  // namespace
 
-absl::Status FieldError(absl::string_view path, absl::string_view message) {
-  absl::Status status = absl::InvalidArgumentError(absl::StrCat(path, ": ", message));
+absl::Status FieldError(absl::string_view path, absl::string_view message, absl::StatusCode code) {
+  absl::Status status(code, absl::StrCat(path, ": ", message));
   status.SetPayload(kFieldPathPayload, absl::Cord(path));
   return status;
 }

@@ -10,9 +10,11 @@
 
 namespace lockstep {
 
-// InvalidArgument "<path>: <message>". `path` as "model[2].linear.out_features",
-// with the names of job.proto.
-absl::Status FieldError(absl::string_view path, absl::string_view message);
+// "<path>: <message>". `path` as "model[2].linear.out_features", with the names
+// of job.proto. `code`: FailedPrecondition where another program or machine may
+// find nothing wrong.
+absl::Status FieldError(absl::string_view path, absl::string_view message,
+                        absl::StatusCode code = absl::StatusCode::kInvalidArgument);
 
 // The path of a FieldError; empty for any other status.
 std::string FieldPathOf(const absl::Status& status);

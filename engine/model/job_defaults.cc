@@ -1,5 +1,6 @@
 // FillJobDefaults of job_spec.h: the defaults of job.proto's comments.
 #include "engine/model/job_spec.h"
+#include "engine/model/layer_fields.h"
 
 namespace lockstep {
 namespace {
@@ -68,9 +69,7 @@ void FillSchedule(v1::ScheduleChoice* schedule) {
 
 void FillJobDefaults(v1::JobSpec* spec) {
   FillData(spec->mutable_data());
-  for (v1::LayerChoice& layer : *spec->mutable_model()) {
-    if (layer.has_linear()) LOCKSTEP_DEFAULT(layer.mutable_linear(), bias, true);
-  }
+  FillLayerDefaults(spec);
   if (spec->has_optimizer()) FillOptimizer(spec->mutable_optimizer());
   FillSchedule(spec->mutable_learning_rate_schedule());
   LOCKSTEP_DEFAULT(spec, shards, kDefaultShards);
@@ -79,8 +78,6 @@ void FillJobDefaults(v1::JobSpec* spec) {
   LOCKSTEP_DEFAULT(spec->mutable_workers(), max, spec->shards());
   LOCKSTEP_DEFAULT(spec->mutable_checkpoint(), interval_steps, 0);
 }
-
-#undef LOCKSTEP_DEFAULT
 
 #undef LOCKSTEP_DEFAULT
 

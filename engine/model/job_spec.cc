@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -10,14 +11,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "engine/model/layer_fields.h"
 
 namespace lockstep {
 namespace {
 
 constexpr uint64_t kMaxBatchSize = uint64_t{1} << 24;
-constexpr uint64_t kMaxOutFeatures = uint64_t{1} << 24;
 constexpr uint64_t kMaxShards = 1024;
-constexpr int kMaxLayers = 10000;
 // A path is no longer than the system allows.
 constexpr size_t kMaxPathLength = 4096;
 constexpr size_t kMaxNameLength = 128;
@@ -35,6 +35,9 @@ class Checker {
 
   void Add(std::string path, std::string message) {
     problems_.push_back({std::move(path), std::move(message), ""});
+  }
+  void AddAll(std::vector<FieldProblem> problems) {
+    std::move(problems.begin(), problems.end(), std::back_inserter(problems_));
   }
   template <typename T>
   void AddRange(std::string path, T got, std::string wanted) {
@@ -160,24 +163,6 @@ void CheckData(const v1::Data& data, Checker* checker) {
   checker->Positive("data.scaling.standard_deviation", data.scaling().standard_deviation());
 }
 
-void CheckModel(const v1::JobSpec& spec, Checker* checker) {
-  if (spec.model().empty()) return checker->Missing("model", "at least one layer");
-  if (spec.model_size() > kMaxLayers) {
-    return checker->AddRange("model", absl::StrCat(spec.model_size(), " layers"),
-                             absl::StrCat("at most ", kMaxLayers));
-  }
-  for (int i = 0; i < spec.model_size(); ++i) {
-    const v1::LayerChoice& layer = spec.model(i);
-    const std::string path = absl::StrCat("model[", i, "]");
-    if (layer.layer_case() == v1::LayerChoice::LAYER_NOT_SET) {
-      checker->Missing(path, "a layer: linear, relu, tanh, sigmoid or flatten");
-    } else if (layer.has_linear()) {
-      checker->WholeNumber(path + ".linear.out_features", layer.linear().out_features(), 1,
-                           kMaxOutFeatures);
-    }
-  }
-}
-
 void CheckSgd(const v1::Sgd& sgd, const std::string& path, Checker* checker) {
   checker->Positive(path + ".learning_rate", sgd.learning_rate());
   checker->Fraction(path + ".momentum", sgd.momentum());
@@ -295,7 +280,7 @@ std::vector<FieldProblem> ValidateJobSpec(const v1::JobSpec& original) {
   Checker checker;
   CheckName(spec.name(), &checker);
   CheckData(spec.data(), &checker);
-  CheckModel(spec, &checker);
+  checker.AddAll(CheckLayerFields(spec));
   if (spec.loss().loss_case() == v1::LossChoice::LOSS_NOT_SET) {
     checker.Missing("loss", "cross_entropy or mse");
   }

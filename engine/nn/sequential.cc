@@ -70,7 +70,8 @@ std::vector<NamedParameter> Sequential::NamedParameters() const {
   for (size_t i = 0; i < layers_.size(); ++i) {
     for (NamedParameter& parameter : layers_[i]->NamedParameters()) {
       if (!listed.insert(parameter.variable.node().get()).second) continue;
-      parameters.push_back({absl::StrCat(i, ".", parameter.name), parameter.variable});
+      parameter.name = absl::StrCat(i, ".", parameter.name);
+      parameters.push_back(std::move(parameter));
     }
   }
   return parameters;
