@@ -116,7 +116,8 @@ TEST(ValidateJobSpecTest, NamesEverythingThatAnEmptySpecLacks) {
   EXPECT_THAT(
       Problems(v1::JobSpec()),
       ElementsAre("name: missing, want 1 to 128 characters of A-Z a-z 0-9 . _ -",
-                  "data.train: missing, want csv, idx or text", "model: missing, want at least one layer",
+                  "data.train: missing, want csv, idx or text",
+                  "model: missing, want at least one layer",
                   "loss: missing, want cross_entropy, mse or another loss",
                   "optimizer: missing, want sgd, adam, adamw, rmsprop, adagrad, adadelta, lamb, "
                   "lion or muon",
