@@ -109,7 +109,7 @@ TEST(YamlToProtoTest, SuggestsTheNearestField) {
   EXPECT_THAT(ReadSpec("optimizer:\n  adam:\n    learning_rat: 1\n").problems,
               ElementsAre("f:3:5: optimizer.adam.learning_rat: unknown field, did you mean "
                           "'learning_rate'? (known: learning_rate, beta1, beta2, epsilon, "
-                          "weight_decay)"));
+                          "weight_decay, amsgrad)"));
   EXPECT_THAT(ReadSpec("data: {scaling: {zzzzz: 1}}").problems,
               ElementsAre("f:1:18: data.scaling.zzzzz: unknown field, known: divide_by, mean, "
                           "standard_deviation"));
@@ -130,9 +130,10 @@ TEST(YamlToProtoTest, DoesNotKnowTheFieldsThatTheClientSets) {
 }
 
 TEST(YamlToProtoTest, ReportsUnknownChoices) {
-  EXPECT_THAT(ReadSpec("optimizer: adamm").problems,
-              ElementsAre("f:1:12: optimizer: unknown optimizer 'adamm', did you mean 'adam'? "
-                          "(known: sgd, adam)"));
+  EXPECT_THAT(
+      ReadSpec("optimizer: adamm").problems,
+      ElementsAre("f:1:12: optimizer: unknown optimizer 'adamm', did you mean 'adam'? "
+                  "(known: sgd, adam, adamw, rmsprop, adagrad, adadelta, lamb, lion, muon)"));
   EXPECT_THAT(ReadSpec("model:\n  - linaer: {out_features: 3}\n").problems,
               ElementsAre(HasSubstr("f:2:5: model[0].linaer: unknown layer, did you mean 'linear'? "
                                     "(known: linear, relu, ")));
