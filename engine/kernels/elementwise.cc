@@ -104,7 +104,6 @@ HWY_INLINE V PowerOfPairs(V a, V b) {
 void BinaryRun(BinaryOp op, BinaryOperands operands, int64_t rows, int64_t columns, const float* a,
                const float* b, float* out) {
   using V = FloatVector;
-  const V one = hn::Set(FloatTag(), 1.0f);
   switch (op) {
     case BinaryOp::kAdd:
       return MapRows(operands, rows, columns, a, b, out,
@@ -127,24 +126,30 @@ void BinaryRun(BinaryOp op, BinaryOperands operands, int64_t rows, int64_t colum
         return hn::IfThenElse(hn::Or(hn::Lt(x, y), hn::IsNaN(x)), x, y);
       });
     case BinaryOp::kEqual:
-      return MapRows(operands, rows, columns, a, b, out,
-                     [one](V x, V y) HWY_ATTR { return hn::IfThenElseZero(hn::Eq(x, y), one); });
+      return MapRows(operands, rows, columns, a, b, out, [](V x, V y) HWY_ATTR {
+        return hn::IfThenElseZero(hn::Eq(x, y), hn::Set(FloatTag(), 1.0f));
+      });
     case BinaryOp::kNotEqual:
       // Not Ne: whether a NaN differs from itself there depends on the machine.
-      return MapRows(operands, rows, columns, a, b, out,
-                     [one](V x, V y) HWY_ATTR { return hn::IfThenZeroElse(hn::Eq(x, y), one); });
+      return MapRows(operands, rows, columns, a, b, out, [](V x, V y) HWY_ATTR {
+        return hn::IfThenZeroElse(hn::Eq(x, y), hn::Set(FloatTag(), 1.0f));
+      });
     case BinaryOp::kLess:
-      return MapRows(operands, rows, columns, a, b, out,
-                     [one](V x, V y) HWY_ATTR { return hn::IfThenElseZero(hn::Lt(x, y), one); });
+      return MapRows(operands, rows, columns, a, b, out, [](V x, V y) HWY_ATTR {
+        return hn::IfThenElseZero(hn::Lt(x, y), hn::Set(FloatTag(), 1.0f));
+      });
     case BinaryOp::kLessEqual:
-      return MapRows(operands, rows, columns, a, b, out,
-                     [one](V x, V y) HWY_ATTR { return hn::IfThenElseZero(hn::Le(x, y), one); });
+      return MapRows(operands, rows, columns, a, b, out, [](V x, V y) HWY_ATTR {
+        return hn::IfThenElseZero(hn::Le(x, y), hn::Set(FloatTag(), 1.0f));
+      });
     case BinaryOp::kGreater:
-      return MapRows(operands, rows, columns, a, b, out,
-                     [one](V x, V y) HWY_ATTR { return hn::IfThenElseZero(hn::Gt(x, y), one); });
+      return MapRows(operands, rows, columns, a, b, out, [](V x, V y) HWY_ATTR {
+        return hn::IfThenElseZero(hn::Gt(x, y), hn::Set(FloatTag(), 1.0f));
+      });
     case BinaryOp::kGreaterEqual:
-      return MapRows(operands, rows, columns, a, b, out,
-                     [one](V x, V y) HWY_ATTR { return hn::IfThenElseZero(hn::Ge(x, y), one); });
+      return MapRows(operands, rows, columns, a, b, out, [](V x, V y) HWY_ATTR {
+        return hn::IfThenElseZero(hn::Ge(x, y), hn::Set(FloatTag(), 1.0f));
+      });
     case BinaryOp::kPower:
       return MapRows(operands, rows, columns, a, b, out,
                      [](V x, V y) HWY_ATTR { return PowerOfPairs(x, y); });
