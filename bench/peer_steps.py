@@ -5,8 +5,8 @@ Prints one JSON object: median and least milliseconds of a step, and how much
 memory the process took beyond what importing the library takes. Each peer gets
 its best case: inputs in memory before the clock starts, fused optimizers,
 gradients set to None, nothing read back within the timed steps; JAX is one
-jitted function with donated buffers. bench/compare_pytorch.py --steps runs this
-beside Lockstep's engine (bench/engine_step.cc, the same models).
+jitted function with donated buffers. bench/engine_step.cc has the same models and
+prints the same figures of Lockstep's engine; run both in turn on an idle machine.
 
 Usage: peer_steps.py PEER MODEL BATCH OPTIMIZER THREADS SECONDS
 """
