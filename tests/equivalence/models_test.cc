@@ -60,10 +60,11 @@ std::string TextJob(const LoggedFolder& folder, const std::string& model) {
   std::string text;
   for (int i = 0; i < 300; ++i) absl::StrAppend(&text, i * i, (i % 7 == 0) ? "\n" : ", ");
   const std::string path = folder.Write("input.txt", text);
-  return absl::StrCat("data:\n  train:\n    text: {path: ", path,
-                      ", context: 12, stride: 5}\n"
-                      "  validation_fraction: 0.1\nmodel:\n",
-                      model,
+  const auto source = [&](const char* part) {
+    return absl::StrCat("    text: {path: ", path, ", context: 12, stride: 5, ", part, "}\n");
+  };
+  return absl::StrCat("data:\n  train:\n", source("to: 0.9"), "  validation:\n",
+                      source("from: 0.9"), "model:\n", model,
                       "loss: cross_entropy\noptimizer:\n  adamw: {learning_rate: 0.003}\n"
                       "gradient_clipping: {max_norm: 1}\n"
                       "seed: 3\nepochs: 1\nbatch_size: 30\nshards: 8\n");
