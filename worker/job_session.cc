@@ -97,6 +97,7 @@ absl::StatusOr<NodeLosses> JobSession::ComputeNode(const v1::Round& round, const
   v1::GradientChunk& header = *message.mutable_gradient_chunk();
   header.set_job_id(job_id_);
   header.set_step(round.step());
+  header.set_round(round.round());
   header.set_first_shard(node.first);
   header.set_end_shard(node.end);
   return computation_->Train(round.step(), node, [&](int chunk, const Tensor& values) {

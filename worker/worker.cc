@@ -22,7 +22,7 @@ namespace lockstep::worker {
 namespace {
 
 // What this worker speaks (worker_service.proto).
-constexpr uint32_t kProtocolVersion = 2;
+constexpr uint32_t kProtocolVersion = 3;
 
 std::string HostName() {
   char name[256] = {};
