@@ -41,9 +41,8 @@ void JobManager::Activate(const std::string& job_id) {
   if (cancelled) (*runner)->Stop(v1::CANCELLED, "cancelled by a client");
 }
 
-absl::StatusOr<std::shared_ptr<JobRunner>> JobManager::MakeRunner(const std::string& job_id,
-                                                                  const v1::JobSpec& spec,
-                                                                  const std::shared_ptr<Rewind>& rewind) {
+absl::StatusOr<std::shared_ptr<JobRunner>> JobManager::MakeRunner(
+    const std::string& job_id, const v1::JobSpec& spec, const std::shared_ptr<Rewind>& rewind) {
   JobRunner::Options options;
   options.job_id = job_id;
   options.spec = spec;
@@ -185,16 +184,16 @@ void JobManager::FinishJob(const std::string& job_id, v1::JobState state, std::s
   }
   if (checkpoint.has_value()) {
     const absl::Status saved = Save(job_id, spec, *checkpoint);
-    if (absl::IsResourceExhausted(saved) && WaitForDisk(job_id, state, reason, *checkpoint, saved)) {
+    if (absl::IsResourceExhausted(saved) &&
+        WaitForDisk(job_id, state, reason, *checkpoint, saved)) {
       return;
     }
     if (!saved.ok()) {
       Report(job_id, saved);
       if (state == v1::SUCCEEDED) {
         state = v1::FAILED;
-        reason =
-            absl::StrCat("the last checkpoint could not be written: ", saved.message(),
-                         " (free space, then resume the job)");
+        reason = absl::StrCat("the last checkpoint could not be written: ", saved.message(),
+                              " (free space, then resume the job)");
       }
     }
   }
@@ -224,8 +223,8 @@ bool JobManager::WaitForDisk(const std::string& job_id, v1::JobState state,
   // Only what has cost training is worth waiting for.
   if (stopping_ || job == active_.end() || state != v1::SUCCEEDED) return false;
   job->second.unsaved = absl::StrCat(status.message(), "; tried again every second");
-  unsaved_ends_[job_id] = {
-      state, reason, std::make_shared<const std::optional<Checkpoint>>(checkpoint)};
+  unsaved_ends_[job_id] = {state, reason,
+                           std::make_shared<const std::optional<Checkpoint>>(checkpoint)};
   ++changes_;
   return true;
 }

@@ -168,8 +168,7 @@ void JobRunner::StartRound() {
   std::vector<std::string> names = AvailableWorkers();
   std::sort(names.begin(), names.end());  // the same shards as before, as far as can be
   const std::vector<ShardNode> audited = OpenAudits();
-  const auto nodes =
-      AssignShardsAround(plan_.shards, static_cast<int>(names.size()), audited);
+  const auto nodes = AssignShardsAround(plan_.shards, static_cast<int>(names.size()), audited);
   HandOut(names, nodes);
   HandOutAudits(names, nodes);
 }
@@ -382,7 +381,8 @@ void JobRunner::CountLosses(const std::string& name, const ShardNode& node, cons
   if (kind_ != v1::TRAIN) return;
   ledger_.Record(node);
   const auto ballot = ballots_.find(node);
-  const bool audited = ballot != ballots_.end() && ballot->second.kind() == NodeBallot::Kind::kAudit;
+  const bool audited =
+      ballot != ballots_.end() && ballot->second.kind() == NodeBallot::Kind::kAudit;
   if (audited) {
     shards_audited_ += node.size();
   } else if (const auto found = participants_.find(name); found != participants_.end()) {
@@ -488,8 +488,8 @@ void JobRunner::EndEpoch(std::optional<Losses> validation) {
   // At the job's end, and before a stop, End keeps the state itself.
   if (step_ < plan_.total_steps && !stop_.has_value()) {
     Checkpoint checkpoint = Snapshot();
-    checkpoint.is_best = std::all_of(
-        epochs_.begin(), epochs_.end() - 1, [&metrics](const v1::EpochMetrics& before) {
+    checkpoint.is_best =
+        std::all_of(epochs_.begin(), epochs_.end() - 1, [&metrics](const v1::EpochMetrics& before) {
           return metrics.has_validation_loss() &&
                  before.validation_loss() > metrics.validation_loss();
         });

@@ -37,9 +37,8 @@ std::vector<ShardNode> JobRunner::OpenAudits() {
   if (kind_ == v1::TRAIN && disputed != disputes_.end()) ballots_ = disputed->second;
   for (const ShardNode& shard :
        ChooseAudited(spec_.seed(), step_, kind_, plan_.shards, spec_.audit())) {
-    const bool inside = std::any_of(ballots_.begin(), ballots_.end(), [&](const auto& entry) {
-      return entry.first.Contains(shard);
-    });
+    const bool inside = std::any_of(ballots_.begin(), ballots_.end(),
+                                    [&](const auto& entry) { return entry.first.Contains(shard); });
     if (!inside) ballots_.emplace(shard, NodeBallot(NodeBallot::Kind::kAudit, Parts()));
   }
   std::vector<ShardNode> nodes;
@@ -103,10 +102,9 @@ void JobRunner::Speculate(const Participant& late, std::vector<std::string>* idl
       }
     }
     // One that has answered already cannot give a second opinion.
-    const auto fresh =
-        std::find_if(idle->begin(), idle->end(), [&ballot](const std::string& name) {
-          return ballot->second.times_asked(name) == 0;
-        });
+    const auto fresh = std::find_if(idle->begin(), idle->end(), [&ballot](const std::string& name) {
+      return ballot->second.times_asked(name) == 0;
+    });
     if (fresh == idle->end()) continue;
     const std::string name = *fresh;
     idle->erase(fresh);
@@ -116,10 +114,9 @@ void JobRunner::Speculate(const Participant& late, std::vector<std::string>* idl
 }
 
 int JobRunner::HoldersOf(const ShardNode& node) const {
-  return static_cast<int>(
-      std::count_if(participants_.begin(), participants_.end(), [&node](const auto& entry) {
-        return entry.second.outstanding.count(node) > 0;
-      }));
+  return static_cast<int>(std::count_if(
+      participants_.begin(), participants_.end(),
+      [&node](const auto& entry) { return entry.second.outstanding.count(node) > 0; }));
 }
 
 // ---- opinions
@@ -176,7 +173,8 @@ bool JobRunner::CastVote(const std::string& name, const ShardNode& node, int par
   const NodeBallot::Verdict verdict = found->second.Cast(name, part, digest, alone);
   for (const std::string& wrong : verdict.wrong) Quarantine(wrong, step_, node);
   if (verdict.tainted) {
-    GoBack(step_, absl::StrCat("a wrong sum of ", ShardsText(node), " had counted in step ", step_));
+    GoBack(step_,
+           absl::StrCat("a wrong sum of ", ShardsText(node), " had counted in step ", step_));
     return false;
   }
   if (!verdict.wrong.empty()) GoOn();

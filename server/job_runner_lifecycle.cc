@@ -185,9 +185,8 @@ std::string Since(absl::Time time) {
 
 std::string JobRunner::WaitingReason() const {
   if (!hold_.empty()) return absl::StrCat(hold_, ", ", Since(waiting_since_));
-  std::string reason =
-      absl::StrCat("waiting for workers: has ", ReadyWorkers().size(), ", needs ",
-                   spec_.workers().min(), ", ", Since(waiting_since_));
+  std::string reason = absl::StrCat("waiting for workers: has ", ReadyWorkers().size(), ", needs ",
+                                    spec_.workers().min(), ", ", Since(waiting_since_));
   size_t preparing = 0;
   for (const auto& entry : participants_) {
     if (entry.second.quarantined) {

@@ -58,7 +58,8 @@ int RunServer(int argc, char** argv, LayerRegistry layers) {
   app.add_option("--state-dir", options.state_dir,
                  "folder for jobs and checkpoints, created where missing")
       ->required();
-  app.add_option("--lease", lease, "give up a worker not heard from for this long; longer where steps are long")
+  app.add_option("--lease", lease,
+                 "give up a worker not heard from for this long; longer where steps are long")
       ->capture_default_str();
   app.add_option("--instruction-set", instruction_set,
                  "use no better one: best, avx512, avx2, sve2, sve, neon; changes no bit")

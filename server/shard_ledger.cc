@@ -37,8 +37,8 @@ void ShardLedger::Commit(uint64_t step) {
   const int64_t examples = static_cast<int64_t>(plan_.Place(step).examples);
   if (step > next_step_) lost_ += ExamplesBefore(step) - ExamplesBefore(next_step_);
   for (int shard = 0; shard < plan_.shards; ++shard) {
-    const uint64_t size = ShardBegin(shard + 1, plan_.shards, examples) -
-                          ShardBegin(shard, plan_.shards, examples);
+    const uint64_t size =
+        ShardBegin(shard + 1, plan_.shards, examples) - ShardBegin(shard, plan_.shards, examples);
     // A step before next_step_ has been committed once already.
     const uint64_t times = times_[shard] + (step < next_step_ ? 1 : 0);
     if (times == 0) lost_ += size;

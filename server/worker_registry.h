@@ -59,8 +59,7 @@ class WorkerRegistry {
   std::vector<std::string> WorkersOf(const std::string& job_id) const;
   // Those not heard from for longer than their lease.
   std::vector<std::string> Lapsed(
-      absl::Time now,
-      const std::function<absl::Duration(const RegisteredWorker&)>& lease_of) const;
+      absl::Time now, const std::function<absl::Duration(const RegisteredWorker&)>& lease_of) const;
   // Trusts the worker no more, nor its process when it connects again.
   void Quarantine(const std::string& name, const std::string& reason);
   std::vector<v1::Worker> Describe(absl::Time now) const;

@@ -327,9 +327,8 @@ absl::Status PruneCheckpoints(JobStore& store, const std::string& job_id,
     if (!dropped.ok()) return dropped;
   }
   const uint64_t oldest = (*records)[std::min(records->size(), newest) - 1].step;
-  return RemoveCheckpointFiles(store, job_id, [&](uint64_t step) {
-    return step < oldest && step != best;
-  });
+  return RemoveCheckpointFiles(store, job_id,
+                               [&](uint64_t step) { return step < oldest && step != best; });
 }
 
 absl::Status DropCheckpointsAfter(JobStore& store, const std::string& job_id, uint64_t step,
@@ -340,7 +339,8 @@ absl::Status DropCheckpointsAfter(JobStore& store, const std::string& job_id, ui
     if (record.step <= step) continue;
     const absl::Status noted = store.AddEvent(
         job_id, "checkpoint_withdrawn",
-        absl::StrCat("checkpoint of step ", record.step, ": holds a wrong sum of step ", step), now);
+        absl::StrCat("checkpoint of step ", record.step, ": holds a wrong sum of step ", step),
+        now);
     if (!noted.ok()) return noted;
     const absl::Status dropped = store.DropCheckpoint(job_id, record.step);
     if (!dropped.ok()) return dropped;

@@ -24,8 +24,7 @@ ClusterSimulation::ClusterSimulation(SimulationOptions options)
     : options_(std::move(options)), random_(options_.seed) {
   const v1::JobSpec& spec = options_.spec;
   const int64_t outputs = spec.model(0).linear().out_features();
-  total_elements_ =
-      Padded(spec.data_summary().example_shape(0) * outputs) + Padded(outputs);
+  total_elements_ = Padded(spec.data_summary().example_shape(0) * outputs) + Padded(outputs);
 }
 
 // ---- the server
@@ -235,8 +234,9 @@ void ClusterSimulation::Move(bool wild) {
   }
   CarryOutWishes();
   if (!trouble_.empty() || ended_) return;
-  const bool wants_more = wild ? Chance(options_.joins) : registry_.IdleWorkers().size() +
-      registry_.WorkersOf(kJob).size() < 3;
+  const bool wants_more =
+      wild ? Chance(options_.joins)
+           : registry_.IdleWorkers().size() + registry_.WorkersOf(kJob).size() < 3;
   if (workers_.empty() || (wants_more && workers_.size() < kMostWorkers)) Join();
   const std::string name = RandomWorker();
   if (wild) MakeTrouble(name);
@@ -250,8 +250,8 @@ SimulationOutcome ClusterSimulation::Run() {
     if (moves == kMostMoves) {
       v1::Job job;
       runner_->FillProgress(&job);
-      trouble_ = absl::StrCat("stands still at step ", job.progress().step(), ": ",
-                              job.state_reason());
+      trouble_ =
+          absl::StrCat("stands still at step ", job.progress().step(), ": ", job.state_reason());
       break;
     }
     Move(moves < options_.wild_moves);
@@ -282,8 +282,7 @@ SimulationOutcome ClusterSimulation::Outcome() {
     outcome.trouble = absl::StrCat("ended as ", v1::JobState_Name(state_), ": ", reason_);
     return outcome;
   }
-  outcome.hash =
-      data::ModelSha256(last_->parameters) + data::ModelSha256(last_->optimizer_state);
+  outcome.hash = data::ModelSha256(last_->parameters) + data::ModelSha256(last_->optimizer_state);
   return outcome;
 }
 
