@@ -1,6 +1,7 @@
 #include "client/embedded_cluster.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -116,6 +117,15 @@ absl::Status EmbeddedCluster::StartWorker(WorkerSlot* slot) {
   if (options_.instruction_set != "best") {
     child.command.insert(child.command.end(), {"--instruction-set", options_.instruction_set});
   }
+  if (options_.corrupt_shard > 0) {
+    // Another seed for each process: it makes other mistakes.
+    const int index = static_cast<int>(slot - workers_.data());
+    child.command.insert(
+        child.command.end(),
+        {"--corrupt-shard", absl::StrCat(options_.corrupt_shard), "--corrupt-seed",
+         absl::StrCat(options_.corrupt_seed * 1000003 + index * 1009 + slot->starts)});
+  }
+  ++slot->starts;
   child.log_path = slot->log_path;
   absl::StatusOr<std::unique_ptr<ChildProcess>> process = ChildProcess::Start(child);
   if (!process.ok()) return process.status();
@@ -159,6 +169,25 @@ void EmbeddedCluster::SuperviseWorker(WorkerSlot* slot, std::vector<std::string>
     slot->restart_at = now + slot->backoff.Next();
     notes->push_back(std::string(status.message()));
   }
+}
+
+bool EmbeddedCluster::SignalWorker(int worker, int signal_number) {
+  const WorkerSlot& slot = workers_[worker];
+  return slot.process != nullptr && !slot.process->HasEnded() &&
+         kill(slot.process->pid(), signal_number) == 0;
+}
+
+bool EmbeddedCluster::SignalProcess(pid_t pid, int signal_number) {
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    if (workers_[i].process == nullptr || workers_[i].process->pid() != pid) continue;
+    return SignalWorker(static_cast<int>(i), signal_number);
+  }
+  return false;
+}
+
+absl::Status EmbeddedCluster::KillAndRestartServer() {
+  server_->Kill();
+  return StartServer({});
 }
 
 absl::Status EmbeddedCluster::NoWorkersLeft() const {

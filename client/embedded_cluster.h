@@ -2,6 +2,9 @@
 #ifndef LOCKSTEP_CLIENT_EMBEDDED_CLUSTER_H_
 #define LOCKSTEP_CLIENT_EMBEDDED_CLUSTER_H_
 
+#include <sys/types.h>
+
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -26,6 +29,10 @@ struct EmbeddedClusterOptions {
   int workers = 1;
   int threads = 1;                       // of each worker
   std::string instruction_set = "best";  // "best": the programs' own choice
+  // For --chaos: the part of its shards that each worker answers wrongly, by a
+  // seed of its own.
+  double corrupt_shard = 0;
+  uint64_t corrupt_seed = 0;
   // How long the server may take to say that it listens.
   absl::Duration start_patience = absl::Seconds(30);
   // How long children may take to end when asked to.
@@ -61,6 +68,15 @@ class EmbeddedCluster {
   // or no worker is left.
   absl::Status Supervise(std::vector<std::string>* notes);
 
+  // ---- for --chaos
+  int workers() const { return static_cast<int>(workers_.size()); }
+  // Sends the worker a signal; false: it does not run now.
+  bool SignalWorker(int worker, int signal_number);
+  // The same to the worker with this process id; false: there is none.
+  bool SignalProcess(pid_t pid, int signal_number);
+  // SIGKILL, and a new server on the same state folder and address.
+  absl::Status KillAndRestartServer();
+
   // Asks all to end, workers first, and kills those that do not.
   void Stop();
 
@@ -74,6 +90,7 @@ class EmbeddedCluster {
     int restarts = 0;
     bool given_up = false;
     Backoff backoff;
+    int starts = 0;
   };
 
   explicit EmbeddedCluster(const EmbeddedClusterOptions& options) : options_(options) {}

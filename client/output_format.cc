@@ -2,6 +2,7 @@
 
 #include <google/protobuf/util/json_util.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -39,6 +40,14 @@ void AddProgressRows(const v1::Job& job, Rows* rows) {
   rows->push_back({"epoch:", Fraction(progress.epoch(), progress.total_epochs())});
   rows->push_back({"examples:", absl::StrCat(progress.training_examples(), " training, ",
                                              progress.validation_examples(), " validation")});
+  if (progress.has_ledger()) {
+    rows->push_back({"examples consumed:", LedgerText(progress.ledger())});
+  }
+  if (progress.shards_audited() + progress.shards_speculated() + progress.answers_dropped() > 0) {
+    rows->push_back({"shards:", absl::StrCat(progress.shards_audited(), " audited, ",
+                                             progress.shards_speculated(), " speculated; ",
+                                             progress.answers_dropped(), " late answers dropped")});
+  }
   rows->push_back(
       {"training loss:", OptionalLoss(progress.has_training_loss(), progress.training_loss())});
   rows->push_back({"validation loss:",
@@ -101,13 +110,23 @@ std::string WorkerTable(const v1::ListWorkersResponse& workers, absl::Time now) 
   if (workers.workers().empty()) return "no workers\n";
   Rows rows = {
       {"WORKER", "HOST", "PID", "THREADS", "INSTRUCTION SET", "JOB", "CONNECTED", "LAST HEARD"}};
+  const bool any_quarantined =
+      std::any_of(workers.workers().begin(), workers.workers().end(),
+                  [](const v1::Worker& worker) { return !worker.quarantine().empty(); });
+  if (any_quarantined) rows[0].push_back("QUARANTINE");
   for (const v1::Worker& worker : workers.workers()) {
     rows.push_back({worker.name(), worker.host(), absl::StrCat(worker.pid()),
                     absl::StrCat(worker.threads()), worker.instruction_set(), worker.job_id(),
                     Age(worker.has_connected_at(), worker.connected_at(), now),
                     absl::StrCat(worker.last_heard_ms(), " ms")});
+    if (any_quarantined) rows.back().push_back(worker.quarantine());
   }
   return FormatTable(rows);
+}
+
+std::string LedgerText(const v1::ExampleLedger& ledger) {
+  return absl::StrCat(ledger.consumed(), " of ", ledger.total(), ", ", ledger.lost(), " lost, ",
+                      ledger.twice(), " twice");
 }
 
 std::string JobDetails(const v1::Job& job, absl::Time now) {
@@ -129,6 +148,11 @@ std::string JobDetails(const v1::Job& job, absl::Time now) {
     rows.push_back({"checkpoint at step:", absl::StrCat(job.checkpoint_step())});
   }
   rows.push_back({"model sha256:", job.model_sha256()});
+  for (int i = 0; i < job.events_size(); ++i) {
+    const v1::JobEvent& event = job.events(i);
+    rows.push_back({i == 0 ? "events:" : " ",
+                    absl::StrCat(TimeText(event.at()), " ", event.kind(), ": ", event.message())});
+  }
   return FormatTable(rows);
 }
 

@@ -26,6 +26,8 @@ std::string StateName(v1::JobState state);
 std::string JobTable(const v1::ListJobsResponse& jobs, absl::Time now);
 // `lockstep workers`.
 std::string WorkerTable(const v1::ListWorkersResponse& workers, absl::Time now);
+// "120000 of 120000, 0 lost, 0 twice".
+std::string LedgerText(const v1::ExampleLedger& ledger);
 // `lockstep status`: everything that is known of one job.
 std::string JobDetails(const v1::Job& job, absl::Time now);
 

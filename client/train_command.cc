@@ -1,10 +1,13 @@
 // lockstep train JOB.yaml: checks the arguments, then runs a TrainSession.
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "client/chaos_plan.h"
 #include "client/commands.h"
 #include "client/exit_code.h"
 #include "client/find_executable.h"
@@ -62,9 +65,52 @@ RunMode Mode(const TrainOptions& options) {
   return options.overwrite ? RunMode::kOverwrite : RunMode::kNew;
 }
 
+// The same job once more, with nothing done to it, and whether its model is the
+// same. Requires: `chaotic` has written one.
+int CompareWithCalmRun(const TrainOptions& options, const Environment& environment,
+                       const v1::JobSpec& spec, const std::string& output,
+                       EmbeddedClusterOptions cluster, InterruptWatcher* interrupt,
+                       const TrainSession& chaotic) {
+  TrainOptions calm = options;
+  calm.chaos.clear();
+  calm.state_dir.clear();
+  calm.format = OutputFormat::kJson;  // one line, which nobody reads
+  std::ostringstream unread;
+  Environment quiet = environment;
+  quiet.out = &unread;
+  absl::StatusOr<std::unique_ptr<RunFolder>> folder =
+      RunFolder::Open(absl::StrCat(output, "/calm"), "", RunMode::kOverwrite);
+  if (!folder.ok()) return Fail(environment, folder.status());
+  cluster.state_dir = (*folder)->state_dir();
+  cluster.log_dir = (*folder)->log_dir();
+  cluster.corrupt_shard = 0;
+  TrainSession session(quiet, calm, spec, folder->get(), interrupt);
+  const int code = session.Run(cluster);
+  if (code != kExitOk) return code;
+  const v1::ExampleLedger& ledger = chaotic.job().progress().ledger();
+  const bool exact =
+      ledger.consumed() == ledger.total() && ledger.lost() == 0 && ledger.twice() == 0;
+  const bool equal = session.model_sha256() == chaotic.model_sha256();
+  std::ostream& out = options.format == OutputFormat::kText ? *environment.out : *environment.err;
+  out << "chaos (seed " << options.chaos_seed << "): " << chaotic.chaos_summary() << '\n'
+      << "examples consumed: " << LedgerText(ledger) << '\n'
+      << "calm run's sha256: " << session.model_sha256() << (equal ? ": equal" : ": DIFFERENT")
+      << std::endl;
+  if (equal && exact) return kExitOk;
+  return Fail(environment,
+              absl::InternalError(equal ? "the ledger of examples is not exact"
+                                        : "the model under chaos is not that of the calm run"));
+}
+
 int Run(const TrainOptions& options, const Environment& environment) {
-  const std::optional<v1::JobSpec> spec = LoadOrExplain(environment, options.job_file);
+  std::optional<v1::JobSpec> spec = LoadOrExplain(environment, options.job_file);
   if (!spec.has_value()) return kExitUsage;
+  ChaosPlan plan;
+  if (!options.chaos.empty()) {
+    const absl::StatusOr<ChaosPlan> parsed = ChaosPlan::Parse(options.chaos);
+    if (!parsed.ok()) return Fail(environment, parsed.status());
+    plan = *parsed;
+  }
   const int workers = WorkerCount(options, *spec);
   const absl::Status enough = CheckWorkerCount(workers, *spec);
   if (!enough.ok()) return Fail(environment, enough);
@@ -80,7 +126,21 @@ int Run(const TrainOptions& options, const Environment& environment) {
   cluster->state_dir = (*folder)->state_dir();
   cluster->log_dir = (*folder)->log_dir();
   NoteIdleWorkers(environment, workers, *spec);
-  return TrainSession(environment, options, *spec, folder->get(), &interrupt).Run(*cluster);
+  const v1::JobSpec calm_spec = *spec;
+  if (!options.chaos.empty()) {
+    cluster->corrupt_shard = plan.corrupt_shard;
+    cluster->corrupt_seed = options.chaos_seed;
+    // Those it kills itself are no sign of trouble.
+    cluster->most_restarts = std::numeric_limits<int>::max();
+    cluster->restart_backoff = {absl::Milliseconds(100), absl::Milliseconds(300), 1.5, 0.2};
+    // Only what is computed twice is safe from wrong answers.
+    if (plan.corrupt_shard > 0) spec->set_audit(1);
+  }
+  TrainSession session(environment, options, *spec, folder->get(), &interrupt);
+  if (!options.chaos.empty()) session.SetChaos(plan);
+  const int code = session.Run(*cluster);
+  if (options.chaos.empty() || code != kExitOk) return code;
+  return CompareWithCalmRun(options, environment, calm_spec, output, *cluster, &interrupt, session);
 }
 
 }  // namespace
@@ -103,6 +163,14 @@ CommandFunction DeclareTrain(CLI::App* app) {
   app->add_option("--instruction-set", options->instruction_set,
                   "best, avx512, avx2, ...: changes the speed, never the model")
       ->type_name("NAME");
+  CLI::Option* chaos =
+      app->add_option("--chaos", options->chaos,
+                      "Break things while it trains, then compare with a calm run: some of "
+                      "kill-worker=TIME,kill-server=TIME,stall-worker=TIME,drop-connection=TIME,"
+                      "corrupt-shard=PART (docs/fault_model.md)")
+          ->type_name("PLAN");
+  app->add_option("--chaos-seed", options->chaos_seed, "Which faults come when. Default: 1")
+      ->needs(chaos);
   CLI::Option* resume =
       app->add_flag("--resume", options->resume, "Go on with the run in the output folder");
   app->add_flag("--overwrite", options->overwrite,

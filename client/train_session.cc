@@ -25,6 +25,7 @@ std::string ShellQuoted(const std::string& text) {
 v1::JobSpec WithoutSchedulingFields(v1::JobSpec spec) {
   spec.clear_workers();
   spec.clear_checkpoint();
+  spec.clear_audit();
   return spec;
 }
 
@@ -39,6 +40,8 @@ std::string ResumeCommand(const TrainOptions& options) {
   add("--threads", options.threads == 0 ? "" : absl::StrCat(options.threads));
   add("--output", options.output);
   add("--state-dir", options.state_dir);
+  add("--chaos", options.chaos);
+  add("--chaos-seed", options.chaos.empty() ? "" : absl::StrCat(options.chaos_seed));
   add("--instruction-set", options.instruction_set == "best" ? "" : options.instruction_set);
   return command;
 }
@@ -91,6 +94,7 @@ int TrainSession::Run(const EmbeddedClusterOptions& cluster_options) {
     return Fail(job.status());
   }
   const FollowResult followed = Follow(job->job_id());
+  if (chaos_.has_value()) chaos_->End(cluster_.get());
   int code;
   if (followed.status.ok()) {
     code = WriteResults(followed.job, /*interrupted=*/false);
@@ -150,6 +154,10 @@ FollowResult TrainSession::Follow(const std::string& job_id) {
   } else {
     view = QuietProgress(environment_.err);
   }
+  absl::StatusOr<std::unique_ptr<JobClient>> operator_client =
+      JobClient::Create(cluster_->address(), environment_.timeouts);
+  if (!operator_client.ok()) result.status = operator_client.status();
+  if (!result.status.ok()) return result;
   FollowHooks hooks;
   hooks.update = [&](const v1::Job& job) {
     const bool was_ok = metrics_->status().ok();
@@ -158,12 +166,27 @@ FollowResult TrainSession::Follow(const std::string& job_id) {
   };
   hooks.tick = [&](ProgressView* shown) {
     std::vector<std::string> notes;
-    absl::Status status = cluster_->Supervise(&notes);
+    absl::Status status;
+    if (chaos_.has_value()) status = ActOnCluster(operator_client->get(), &notes);
+    if (status.ok()) status = cluster_->Supervise(&notes);
     for (const std::string& note : notes) shown->Note(note);
     return status;
   };
   JobWatcher watcher(*std::move(client), job_id, environment_.watch);
   return FollowJob(*interrupt_, &watcher, view.get(), hooks);
+}
+
+absl::Status TrainSession::ActOnCluster(JobClient* client, std::vector<std::string>* notes) {
+  const absl::Time now = environment_.now();
+  const absl::Status status = chaos_->Act(now, cluster_.get(), notes);
+  if (!status.ok()) return status;
+  // Once a second, as people would.
+  if (now - looked_at_workers_ < absl::Seconds(1)) return absl::OkStatus();
+  looked_at_workers_ = now;
+  const absl::StatusOr<v1::ListWorkersResponse> workers = client->ListWorkers();
+  // A server that is just starting is asked again the next time.
+  if (workers.ok()) chaos_->SeeToQuarantined(*workers, cluster_.get(), notes);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<v1::Job> TrainSession::CancelJob(const std::string& job_id) {
@@ -188,6 +211,8 @@ int TrainSession::WriteResults(v1::Job job, bool interrupted) {
     status = pulled.status();
     if (pulled.ok()) model = *std::move(pulled);
   }
+  model_sha256_ = model.sha256;
+  job_ = job;
   const double seconds = absl::ToDoubleSeconds(environment_.now() - began_);
   const std::string summary =
       SummaryLine(job, seconds, model, model.sha256.empty() ? "" : folder_->model_path(),

@@ -4,11 +4,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "client/chaos.h"
 #include "client/embedded_cluster.h"
 #include "client/environment.h"
 #include "client/follow_job.h"
@@ -29,6 +31,8 @@ struct TrainOptions {
   std::string instruction_set = "best";
   bool resume = false;
   bool overwrite = false;
+  std::string chaos;  // empty: none
+  uint64_t chaos_seed = 1;
   OutputFormat format = OutputFormat::kText;
 };
 
@@ -38,6 +42,15 @@ class TrainSession {
   // Requires: `options` complete and `folder` opened for them.
   TrainSession(const Environment& environment, const TrainOptions& options, const v1::JobSpec& spec,
                RunFolder* folder, InterruptWatcher* interrupt);
+
+  // Has the cluster suffer by this plan while the job runs.
+  void SetChaos(const ChaosPlan& plan) { chaos_.emplace(plan, options_.chaos_seed, began_); }
+
+  // Of the model that Run has written; empty: none.
+  const std::string& model_sha256() const { return model_sha256_; }
+  const v1::Job& job() const { return job_; }
+  // What --chaos did; empty without it.
+  std::string chaos_summary() const { return chaos_.has_value() ? chaos_->Summary() : ""; }
 
   // Returns the exit code; has printed everything.
   int Run(const EmbeddedClusterOptions& cluster_options);
@@ -53,6 +66,8 @@ class TrainSession {
   // Writes the model and the summary; `interrupted` as it was while following.
   int WriteResults(v1::Job job, bool interrupted);
   int Fail(const absl::Status& status);
+  // What --chaos does at this moment.
+  absl::Status ActOnCluster(JobClient* client, std::vector<std::string>* notes);
   void PrintSummary(const v1::Job& job, double seconds, const PulledModel& model) const;
 
   const Environment& environment_;
@@ -63,6 +78,10 @@ class TrainSession {
   const absl::Time began_;
   std::unique_ptr<EmbeddedCluster> cluster_;
   std::unique_ptr<MetricsFile> metrics_;
+  std::optional<Chaos> chaos_;
+  absl::Time looked_at_workers_ = absl::InfinitePast();
+  std::string model_sha256_;
+  v1::Job job_;
 };
 
 // The command that goes on with a run, ready for a shell.

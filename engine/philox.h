@@ -23,6 +23,9 @@ enum class RandomStream : uint32_t {
   kValidationSplit = 3,
   kDropout = 4,
   kTextSampling = 5,
+  // Not of the model: which shards are computed twice, and what is broken on purpose.
+  kAudit = 20,
+  kFaultInjection = 21,
 };
 
 // The Philox4x32-10 block function.

@@ -145,6 +145,7 @@ absl::StatusOr<v1::Job> JobManager::Get(const std::string& job_id) {
   if (!job.ok()) return job;
   if (const absl::Status damaged = CheckRecord(*job); !damaged.ok()) return damaged;
   FillProgressFromRecord(&*job);
+  if (auto status = AddEvents(&*job); !status.ok()) return status;
   std::string unsaved;
   std::shared_ptr<JobRunner> runner;
   {
@@ -169,6 +170,22 @@ absl::StatusOr<v1::Job> JobManager::Get(const std::string& job_id) {
   return job;
 }
 
+absl::Status JobManager::AddEvents(v1::Job* job) {
+  constexpr size_t kMost = 20;
+  const auto events = store_->Events(job->job_id());
+  if (!events.ok()) return events.status();
+  for (size_t i = events->size() - std::min(events->size(), kMost); i < events->size(); ++i) {
+    const JobEvent& event = (*events)[i];
+    v1::JobEvent& out = *job->add_events();
+    const int64_t micros = absl::ToUnixMicros(event.at);
+    out.mutable_at()->set_seconds(micros / 1000000);
+    out.mutable_at()->set_nanos(static_cast<int32_t>(micros % 1000000) * 1000);
+    out.set_kind(event.kind);
+    out.set_message(event.message);
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<v1::Job>> JobManager::List() {
   auto jobs = store_->ListJobs();
   if (!jobs.ok()) return jobs;
@@ -184,6 +201,7 @@ absl::StatusOr<std::vector<v1::Job>> JobManager::List() {
     auto live = Get(job.job_id());
     if (!live.ok()) return live.status();
     job = *std::move(live);
+    job.clear_events();
     job.mutable_progress()->clear_epochs();
   }
   return jobs;

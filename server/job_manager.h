@@ -35,7 +35,7 @@ class JobManager : public JobRunnerHost {
   struct Options {
     std::string state_dir;
     // A worker not heard from for this long is given up.
-    absl::Duration lease = absl::Seconds(5);
+    absl::Duration lease = absl::Seconds(3);
     // Layers beside job.proto's that jobs may name.
     LayerRegistry layers;
     std::function<absl::Time()> now = SteadyNow;
@@ -70,8 +70,9 @@ class JobManager : public JobRunnerHost {
                                Tensor values);
   // The stream has ended. OK to call for an unknown worker.
   void DisconnectWorker(const std::string& name);
-  // Gives up workers whose lease has lapsed. Call it a few times per lease.
-  void CheckLeases();
+  // Gives up workers whose lease has lapsed, finds those that take too long, and
+  // writes again what a full disk did not take. Call it every 20 ms or so.
+  void Tick();
 
   // Stops all jobs after their present step, so that a server started later
   // on the same state folder goes on with them; waits at most `timeout`.
@@ -88,6 +89,11 @@ class JobManager : public JobRunnerHost {
   void OnCheckpoint(const std::string& job_id, Checkpoint checkpoint) override;
   void OnEnded(const std::string& job_id, v1::JobState state, const std::string& reason,
                std::optional<Checkpoint> checkpoint) override;
+  void OnQuarantine(const std::string& job_id, const std::string& worker,
+                    const std::string& reason) override;
+  void OnEvent(const std::string& job_id, const std::string& kind,
+               const std::string& message) override;
+  void OnRewind(const std::string& job_id, Rewind rewind) override;
 
  private:
   // A job that is queued or running.
@@ -102,6 +108,16 @@ class JobManager : public JobRunnerHost {
     std::map<std::string, std::string> refusals;  // by worker's name
     // Why its newest state or measurements are not on the disk; empty: they are.
     std::string unsaved;
+    // It begins no further step, as the disk is full.
+    bool held = false;
+    // What the next runner is to go on with, where the last one had to go back.
+    std::shared_ptr<Rewind> rewind;
+  };
+  // The end of a job whose last checkpoint the full disk did not take.
+  struct UnsavedEnd {
+    v1::JobState state = v1::JOB_STATE_UNSPECIFIED;
+    std::string reason;
+    std::shared_ptr<const std::optional<Checkpoint>> checkpoint;
   };
 
   // What a job has measured and kept and is not on the disk yet. They go there
@@ -109,6 +125,7 @@ class JobManager : public JobRunnerHost {
   struct Pending {
     std::vector<v1::EpochMetrics> epochs;  // oldest first
     std::optional<Checkpoint> checkpoint;  // the newest
+    std::optional<Checkpoint> best;        // the best so far by validation
   };
 
   JobManager(Options options, std::unique_ptr<JobStore> store);
@@ -117,6 +134,7 @@ class JobManager : public JobRunnerHost {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Gives idle workers to jobs; builds runners for jobs that get their first.
   void Reschedule() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status AddEvents(v1::Job* job);
   // Takes the end of a job from memory where the disk was too full for it.
   void ApplyUnrecordedEnd(v1::Job* job) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Forgets a worker whose stream may still be there.
@@ -126,13 +144,27 @@ class JobManager : public JobRunnerHost {
   absl::Status CheckResumable(const v1::Job& job);
   std::string QueueReason(const ActiveJob& job) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnJobError(const std::string& name, const v1::JobError& error);
+  void CheckLeases();
+  // Posts what a full disk did not take, once a second.
+  void WriteAgain();
+  // Holds the job's runner where `status` is that of a full disk, else lets it go on.
+  void HoldForDisk(const std::string& job_id, const absl::Status& status);
   std::shared_ptr<JobRunner> RunnerOf(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // ---- on the background thread
   void Activate(const std::string& job_id);
   absl::StatusOr<std::shared_ptr<JobRunner>> MakeRunner(const std::string& job_id,
-                                                        const v1::JobSpec& spec);
+                                                        const v1::JobSpec& spec,
+                                                        const std::shared_ptr<Rewind>& rewind);
+  // SaveCheckpoint by the job's policy, with its ledger.
+  absl::Status Save(const std::string& job_id, const v1::JobSpec& spec,
+                    const Checkpoint& checkpoint);
   void WritePending(const std::string& job_id);
+  // Puts back what the disk did not take, behind what has come since.
+  void KeepPending(const std::string& job_id, Pending pending);
+  // Whether the end waits until the disk has room for its checkpoint.
+  bool WaitForDisk(const std::string& job_id, v1::JobState state, const std::string& reason,
+                   const Checkpoint& checkpoint, const absl::Status& status);
   void RecordEndsAgain();
   void FinishJob(const std::string& job_id, v1::JobState state, std::string reason,
                  const std::optional<Checkpoint>& checkpoint);
@@ -151,6 +183,8 @@ class JobManager : public JobRunnerHost {
   // are tried again until they are.
   std::map<int64_t, std::pair<v1::JobState, std::string>> unrecorded_ends_ ABSL_GUARDED_BY(mutex_);
   bool recording_again_ ABSL_GUARDED_BY(mutex_) = false;
+  std::map<std::string, UnsavedEnd> unsaved_ends_ ABSL_GUARDED_BY(mutex_);
+  absl::Time write_again_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;
 
   // Its own lock: runners add to it under theirs.

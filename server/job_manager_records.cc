@@ -5,20 +5,23 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/job_manager.h"
+#include "server/shard_ledger.h"
 #include "server/storage/initial_parameters.h"
 
 namespace lockstep::server {
 
 void JobManager::Activate(const std::string& job_id) {
   v1::JobSpec spec;
+  std::shared_ptr<Rewind> rewind;
   const int64_t number = *ParseJobId(job_id);
   {
     absl::MutexLock lock(&mutex_);
     const auto found = active_.find(number);
     if (found == active_.end()) return;
     spec = found->second.spec;
+    rewind = std::move(found->second.rewind);
   }
-  auto runner = MakeRunner(job_id, spec);
+  auto runner = MakeRunner(job_id, spec, rewind);
   if (!runner.ok()) {
     FinishJob(job_id, v1::FAILED, std::string(runner.status().message()), std::nullopt);
     return;
@@ -38,14 +41,15 @@ void JobManager::Activate(const std::string& job_id) {
   if (cancelled) (*runner)->Stop(v1::CANCELLED, "cancelled by a client");
 }
 
-absl::StatusOr<std::shared_ptr<JobRunner>> JobManager::MakeRunner(const std::string& job_id,
-                                                                  const v1::JobSpec& spec) {
+absl::StatusOr<std::shared_ptr<JobRunner>> JobManager::MakeRunner(
+    const std::string& job_id, const v1::JobSpec& spec, const std::shared_ptr<Rewind>& rewind) {
   JobRunner::Options options;
   options.job_id = job_id;
   options.spec = spec;
   options.layers = options_.layers;
   options.now = options_.now;
   options.host = this;
+  if (rewind != nullptr) options.rewind = *rewind;
   auto loaded = LoadNewestGoodCheckpoint(*store_, job_id, options_.now());
   if (!loaded.ok() && !absl::IsNotFound(loaded.status())) return loaded.status();
   uint64_t step = 0;
@@ -95,7 +99,9 @@ void JobManager::OnCheckpoint(const std::string& job_id, Checkpoint checkpoint) 
   {
     // An older one that was not written in time is left out: latest wins.
     absl::MutexLock lock(&pending_mutex_);
-    pending_[job_id].checkpoint = std::move(checkpoint);
+    Pending& pending = pending_[job_id];
+    if (checkpoint.is_best) pending.best = checkpoint;
+    pending.checkpoint = std::move(checkpoint);
   }
   background_.Post([this, job_id] { WritePending(job_id); });
 }
@@ -111,18 +117,48 @@ void JobManager::WritePending(const std::string& job_id) {
   }
   // Measurements first: a job that goes on from a checkpoint does not measure
   // again what came before it.
+  v1::JobSpec spec;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto job = active_.find(*ParseJobId(job_id));
+    if (job != active_.end()) spec = job->second.spec;
+  }
   absl::Status status;
   for (const v1::EpochMetrics& metrics : pending.epochs) {
     status.Update(store_->RecordEpoch(job_id, metrics));
   }
-  if (pending.checkpoint.has_value()) {
-    status.Update(SaveCheckpoint(*store_, job_id, *pending.checkpoint, options_.now()).status());
+  if (status.ok() && pending.best.has_value()) status = Save(job_id, spec, *pending.best);
+  if (status.ok() && pending.checkpoint.has_value()) {
+    status = Save(job_id, spec, *pending.checkpoint);
   }
   Report(job_id, status);
+  if (absl::IsResourceExhausted(status)) KeepPending(job_id, std::move(pending));
+  HoldForDisk(job_id, status);
   absl::MutexLock lock(&mutex_);
   const auto job = active_.find(*ParseJobId(job_id));
   if (job != active_.end()) job->second.unsaved = std::string(status.message());
   ++changes_;
+}
+
+void JobManager::KeepPending(const std::string& job_id, Pending pending) {
+  absl::MutexLock lock(&pending_mutex_);
+  Pending& newer = pending_[job_id];
+  newer.epochs.insert(newer.epochs.begin(), pending.epochs.begin(), pending.epochs.end());
+  if (!newer.checkpoint.has_value()) newer.checkpoint = std::move(pending.checkpoint);
+  if (!newer.best.has_value()) newer.best = std::move(pending.best);
+}
+
+absl::Status JobManager::Save(const std::string& job_id, const v1::JobSpec& spec,
+                              const Checkpoint& checkpoint) {
+  KeptCheckpoints kept;
+  kept.newest = static_cast<int>(spec.checkpoint().keep());
+  kept.best = spec.checkpoint().keep_best();
+  const absl::Status saved =
+      SaveCheckpoint(*store_, job_id, checkpoint, options_.now(), kept).status();
+  if (!saved.ok()) return saved;
+  ShardLedger ledger(JobPlan::For(spec));
+  ledger.Load(checkpoint.metadata, checkpoint.step);
+  return store_->RecordLedger(job_id, checkpoint.step, ledger.Describe());
 }
 
 void JobManager::OnEnded(const std::string& job_id, v1::JobState state, const std::string& reason,
@@ -140,15 +176,24 @@ void JobManager::OnEnded(const std::string& job_id, v1::JobState state, const st
 
 void JobManager::FinishJob(const std::string& job_id, v1::JobState state, std::string reason,
                            const std::optional<Checkpoint>& checkpoint) {
+  v1::JobSpec spec;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto job = active_.find(*ParseJobId(job_id));
+    if (job != active_.end()) spec = job->second.spec;
+  }
   if (checkpoint.has_value()) {
-    const auto saved = SaveCheckpoint(*store_, job_id, *checkpoint, options_.now());
+    const absl::Status saved = Save(job_id, spec, *checkpoint);
+    if (absl::IsResourceExhausted(saved) &&
+        WaitForDisk(job_id, state, reason, *checkpoint, saved)) {
+      return;
+    }
     if (!saved.ok()) {
-      Report(job_id, saved.status());
+      Report(job_id, saved);
       if (state == v1::SUCCEEDED) {
         state = v1::FAILED;
-        reason =
-            absl::StrCat("the last checkpoint could not be written: ", saved.status().message(),
-                         " (free space, then resume the job)");
+        reason = absl::StrCat("the last checkpoint could not be written: ", saved.message(),
+                              " (free space, then resume the job)");
       }
     }
   }
@@ -168,6 +213,20 @@ void JobManager::FinishJob(const std::string& job_id, v1::JobState state, std::s
   active_.erase(*ParseJobId(job_id));
   ++changes_;
   Reschedule();
+}
+
+bool JobManager::WaitForDisk(const std::string& job_id, v1::JobState state,
+                             const std::string& reason, const Checkpoint& checkpoint,
+                             const absl::Status& status) {
+  absl::MutexLock lock(&mutex_);
+  const auto job = active_.find(*ParseJobId(job_id));
+  // Only what has cost training is worth waiting for.
+  if (stopping_ || job == active_.end() || state != v1::SUCCEEDED) return false;
+  job->second.unsaved = absl::StrCat(status.message(), "; tried again every second");
+  unsaved_ends_[job_id] = {state, reason,
+                           std::make_shared<const std::optional<Checkpoint>>(checkpoint)};
+  ++changes_;
+  return true;
 }
 
 void JobManager::Report(const std::string& job_id, const absl::Status& status) {

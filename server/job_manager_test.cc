@@ -149,7 +149,7 @@ TEST(JobManagerTest, AnEndThatTheFullDiskDidNotTakeHoldsAndIsRecordedLater) {
       EXPECT_EQ(manager->Get("job-1")->state(), v1::CANCELLED);
       EXPECT_EQ(manager->List()->front().state(), v1::CANCELLED);
       ASSERT_EQ(unlink((folder + "/fill").c_str()), 0);
-      manager->CheckLeases();
+      manager->Tick();
     }
     const auto manager = OpenManager(state_dir);
     EXPECT_EQ(manager->Get("job-1")->state(), v1::CANCELLED);

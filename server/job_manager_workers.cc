@@ -140,26 +140,6 @@ void JobManager::GiveUp(const std::string& name) {
   }
 }
 
-void JobManager::CheckLeases() {
-  std::vector<std::pair<std::string, std::shared_ptr<WorkerLink>>> lapsed;
-  {
-    absl::MutexLock lock(&mutex_);
-    for (const std::string& name : registry_.Lapsed(options_.now(), options_.lease)) {
-      lapsed.emplace_back(name, registry_.Find(name)->link);
-    }
-  }
-  for (const auto& [name, link] : lapsed) {
-    std::fprintf(stderr, "worker %s: not heard from for %s, given up\n", name.c_str(),
-                 absl::FormatDuration(options_.lease).c_str());
-    GiveUp(name);
-    link->Close(absl::UnavailableError("lease lapsed: nothing heard in time"));
-  }
-  absl::MutexLock lock(&mutex_);
-  if (!unrecorded_ends_.empty() && !recording_again_) {
-    background_.Post([this] { RecordEndsAgain(); });
-  }
-}
-
 // ---- scheduling
 
 std::string JobManager::QueueReason(const ActiveJob& job) const {

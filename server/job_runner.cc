@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/shard_assignment.h"
+#include "server/sum_digest.h"
 
 namespace lockstep::server {
 
@@ -25,14 +26,25 @@ void JobRunner::RemoveWorker(const std::string& name) {
   absl::MutexLock lock(&mutex_);
   const auto found = participants_.find(name);
   if (found == participants_.end()) return;
-  for (const auto& entry : found->second.outstanding) freed_.push_back(entry.first);
+  FreeNodesOf(found->second);
   participants_.erase(found);
-  if (ended_) return;
-  if (in_round_) {
-    HandOutFreedNodes();
-  } else {
-    Advance();
+  GoOn();
+}
+
+void JobRunner::FreeNodesOf(Participant& participant) {
+  for (const auto& entry : participant.outstanding) {
+    // One with a ballot has, or gets, another worker by SettleBallots.
+    if (ballots_.count(entry.first) == 0) freed_.push_back(entry.first);
   }
+  participant.outstanding.clear();
+  participant.late.clear();
+}
+
+void JobRunner::GoOn() {
+  if (ended_) return;
+  if (!in_round_) return Advance();
+  SettleBallots();
+  if (!ended_) HandOutFreedNodes();
 }
 
 absl::Status JobRunner::OnJobReady(const std::string& name, const v1::JobReady& message) {
@@ -48,11 +60,7 @@ absl::Status JobRunner::OnJobReady(const std::string& name, const v1::JobReady& 
   }
   found->second.ready = true;
   refusals_.erase(name);
-  if (in_round_) {
-    HandOutFreedNodes();
-  } else {
-    Advance();
-  }
+  GoOn();
   return absl::OkStatus();
 }
 
@@ -69,9 +77,29 @@ void JobRunner::ForgetRefusal(const std::string& name) {
 std::vector<std::string> JobRunner::ReadyWorkers() const {
   std::vector<std::string> names;
   for (const auto& entry : participants_) {
-    if (entry.second.ready) names.push_back(entry.first);
+    if (entry.second.ready && !entry.second.quarantined) names.push_back(entry.first);
   }
   return names;
+}
+
+std::vector<std::string> JobRunner::IdleWorkers() const {
+  std::vector<std::string> names = ReadyWorkers();
+  const auto is_busy = [this](const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const Participant& participant = participants_.at(name);
+    return !participant.outstanding.empty() || !participant.late.empty();
+  };
+  names.erase(std::remove_if(names.begin(), names.end(), is_busy), names.end());
+  return names;
+}
+
+std::vector<std::string> JobRunner::AvailableWorkers() const {
+  const std::vector<std::string> ready = ReadyWorkers();
+  std::vector<std::string> names = IdleWorkers();
+  for (const std::string& name : ready) {
+    const Participant& participant = participants_.at(name);
+    if (participant.late.empty() && !participant.outstanding.empty()) names.push_back(name);
+  }
+  return names.empty() ? ready : names;
 }
 
 // ---- rounds
@@ -90,9 +118,15 @@ void JobRunner::Advance() {
     End(v1::SUCCEEDED, "", /*with_checkpoint=*/true);
     return;
   }
-  const bool enough = ReadyWorkers().size() >= spec_.workers().min();
-  SetWaiting(!enough);
-  if (enough) StartRound();
+  const bool may_begin = hold_.empty() && ReadyWorkers().size() >= spec_.workers().min();
+  SetWaiting(!may_begin);
+  if (may_begin) StartRound();
+}
+
+void JobRunner::Hold(const std::string& reason) {
+  absl::MutexLock lock(&mutex_);
+  hold_ = reason;
+  if (!ended_ && !in_round_) Advance();
 }
 
 void JobRunner::SetWaiting(bool waiting) {
@@ -111,10 +145,10 @@ void JobRunner::StartRound() {
   round_started_ = now_();
   freed_.clear();
   chunks_done_ = 0;
-  correct_ = predictions_ = 0;
   losses_ = std::make_unique<LossTree>(plan_.shards);
   if (kind_ == v1::TRAIN) {
     store_->BeginStep();
+    ledger_.Begin();
     optim::UpdateStep update;
     update.step = step_;
     update.batch_size = static_cast<double>(RoundExamples());
@@ -123,13 +157,23 @@ void JobRunner::StartRound() {
     aggregation_ = std::make_shared<StepAggregation>(store_.get(), plan_.shards, update);
   }
   for (auto& entry : participants_) {
-    entry.second.follows = false;
-    entry.second.outstanding.clear();
-    entry.second.first_shard = entry.second.end_shard = 0;
+    Participant& participant = entry.second;
+    participant.follows = false;
+    for (const auto& unanswered : participant.outstanding) {
+      participant.late.insert({round_ - 1, unanswered.first});
+    }
+    participant.outstanding.clear();
+    participant.first_shard = participant.end_shard = 0;
   }
-  const std::vector<std::string> names = ReadyWorkers();
-  HandOut(names, AssignShards(plan_.shards, static_cast<int>(names.size())));
+  std::vector<std::string> names = AvailableWorkers();
+  std::sort(names.begin(), names.end());  // the same shards as before, as far as can be
+  const std::vector<ShardNode> audited = OpenAudits();
+  const auto nodes = AssignShardsAround(plan_.shards, static_cast<int>(names.size()), audited);
+  HandOut(names, nodes);
+  HandOutAudits(names, nodes);
 }
+
+int JobRunner::Parts() const { return kind_ == v1::TRAIN ? store_->chunk_count() + 1 : 1; }
 
 void JobRunner::HandOut(const std::vector<std::string>& names,
                         const std::vector<std::vector<ShardNode>>& nodes) {
@@ -144,7 +188,12 @@ void JobRunner::HandOut(const std::vector<std::string>& names,
     round.set_round(round_);
     round.set_kind(kind_);
     round.set_step(step_);
-    if (participant.outstanding.empty()) participant.first_shard = nodes[i].front().first;
+    if (participant.outstanding.empty()) {
+      participant.first_shard = nodes[i].front().first;
+      participant.end_shard = participant.first_shard;
+      participant.asked_at = now_();
+      participant.asked_shards = 0;
+    }
     for (const ShardNode& node : nodes[i]) {
       v1::ShardRange& range = *round.add_nodes();
       range.set_first_shard(node.first);
@@ -152,7 +201,11 @@ void JobRunner::HandOut(const std::vector<std::string>& names,
       Outstanding& outstanding = participant.outstanding[node];
       outstanding.missing = kind_ == v1::TRAIN ? store_->chunk_count() : 0;
       outstanding.chunks.assign(outstanding.missing, false);
-      participant.end_shard = node.end;
+      participant.first_shard = std::min(participant.first_shard, node.first);
+      participant.end_shard = std::max(participant.end_shard, node.end);
+      participant.asked_shards += node.size();
+      const auto ballot = ballots_.find(node);
+      if (ballot != ballots_.end()) ballot->second.Ask(names[i]);
     }
     participant.link->Send(message);
   }
@@ -160,20 +213,22 @@ void JobRunner::HandOut(const std::vector<std::string>& names,
 
 void JobRunner::HandOutFreedNodes() {
   if (freed_.empty()) return;
-  if (stop_.has_value() && ReadyWorkers().empty()) {
-    // The step will not be finished. Where the optimizer's state is already
-    // part of the next step's, the last checkpoint is the best there is.
-    const bool untouched = chunks_done_ == 0 && chunks_in_flight_ == 0;
-    End(stop_->first, stop_->second, /*with_checkpoint=*/untouched);
-    return;
-  }
-  const std::vector<std::string> names = ReadyWorkers();
+  if (stop_.has_value() && ReadyWorkers().empty()) return EndUnfinished();
+  const std::vector<std::string> names = AvailableWorkers();
   // A job that is to stop finishes its step with whoever is there.
-  const bool enough = stop_.has_value() || names.size() >= spec_.workers().min();
+  const bool enough =
+      stop_.has_value() ? !names.empty() : ReadyWorkers().size() >= spec_.workers().min();
   SetWaiting(!enough);
   if (!enough) return;
   const std::vector<ShardNode> freed = std::exchange(freed_, {});
   HandOut(names, AssignFreedNodes(plan_.shards, freed, static_cast<int>(names.size())));
+}
+
+void JobRunner::EndUnfinished() {
+  // Where the optimizer's state is already part of the next step's, the last
+  // checkpoint is the best there is.
+  const bool untouched = chunks_done_ == 0 && chunks_in_flight_ == 0;
+  End(stop_->first, stop_->second, /*with_checkpoint=*/untouched);
 }
 
 void JobRunner::SendCurrentParameters(Participant& participant) {
@@ -200,57 +255,80 @@ void JobRunner::PublishChunk(int chunk) {
 
 // ---- what workers answer
 
+absl::Status JobRunner::CheckGradientChunk(const Participant& participant,
+                                           const v1::GradientChunk& message,
+                                           int64_t elements) const {
+  const ShardNode node{static_cast<int>(message.first_shard()),
+                       static_cast<int>(message.end_shard())};
+  if (participant.outstanding.count(node) == 0) {
+    return absl::InvalidArgumentError(absl::StrCat("gradient_chunk: got shards [", node.first, ", ",
+                                                   node.end, "), want a node that was handed out"));
+  }
+  if (message.chunk() >= static_cast<uint32_t>(store_->chunk_count()) ||
+      elements != store_->ChunkElements(message.chunk())) {
+    return absl::InvalidArgumentError(absl::StrCat("gradient_chunk: got chunk ", message.chunk(),
+                                                   " with ", elements, " elements, want one of ",
+                                                   store_->chunk_count(), " chunks, whole"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status JobRunner::OnGradientChunk(const std::string& name, const v1::GradientChunk& message,
                                         Tensor values) {
   const ShardNode node{static_cast<int>(message.first_shard()),
                        static_cast<int>(message.end_shard())};
+  const int chunk = static_cast<int>(message.chunk());
+  const auto digest = [&values] {
+    return SumDigest(static_cast<const Tensor&>(values).data<float>(),
+                     values.element_count() * sizeof(float));
+  };
   std::shared_ptr<StepAggregation> aggregation;
+  bool contested = false;
   {
     absl::MutexLock lock(&mutex_);
-    if (ended_ || !in_round_ || kind_ != v1::TRAIN || message.step() != step_) {
+    const auto found = participants_.find(name);
+    if (ended_ || found == participants_.end()) return absl::OkStatus();
+    if (!in_round_ || message.round() != round_ || found->second.quarantined) {
+      const bool compared = HasPastBallot(message.round(), node) && values.element_count() > 0;
+      TakeLateAnswer(name, found->second, message.round(), node, chunk, compared ? digest() : 0);
       return absl::OkStatus();
     }
-    const auto found = participants_.find(name);
-    if (found == participants_.end()) return absl::OkStatus();
-    const auto outstanding = found->second.outstanding.find(node);
-    if (outstanding == found->second.outstanding.end()) {
-      return absl::InvalidArgumentError(absl::StrCat("gradient_chunk: got shards [", node.first,
-                                                     ", ", node.end,
-                                                     "), want a node that was handed out"));
-    }
-    if (message.chunk() >= static_cast<uint32_t>(store_->chunk_count()) ||
-        values.element_count() != store_->ChunkElements(message.chunk())) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "gradient_chunk: got chunk ", message.chunk(), " with ", values.element_count(),
-          " elements, want one of ", store_->chunk_count(), " chunks, whole"));
-    }
-    if (outstanding->second.chunks[message.chunk()]) return absl::OkStatus();
-    outstanding->second.chunks[message.chunk()] = true;
-    --outstanding->second.missing;
+    const auto status = CheckGradientChunk(found->second, message, values.element_count());
+    if (!status.ok()) return status;
+    Outstanding& outstanding = found->second.outstanding.at(node);
+    if (outstanding.chunks[chunk]) return absl::OkStatus();
+    outstanding.chunks[chunk] = true;
+    --outstanding.missing;
+    contested = ballots_.count(node) > 0;
     aggregation = aggregation_;
     ++chunks_in_flight_;
   }
-  const auto complete = aggregation->Add(message.chunk(), node, std::move(values));
+  const uint64_t bits = contested ? digest() : 0;
+  if (contested) {
+    absl::MutexLock lock(&mutex_);
+    if (ended_ || aggregation != aggregation_ || !CastVote(name, node, chunk, bits)) {
+      --chunks_in_flight_;
+      return absl::OkStatus();
+    }
+  }
+  const auto complete = aggregation->Add(chunk, node, std::move(values));
   absl::MutexLock lock(&mutex_);
   --chunks_in_flight_;
   if (ended_ || aggregation != aggregation_) return absl::OkStatus();
-  for (int chunk = complete.first; chunk < complete.end; ++chunk) {
-    PublishChunk(chunk);
+  for (int done = complete.first; done < complete.end; ++done) {
+    PublishChunk(done);
     ++chunks_done_;
   }
   if (complete.first < complete.end) FinishRoundIfDone();
   return absl::OkStatus();
 }
 
-absl::Status JobRunner::OnNodeResult(const std::string& name, const v1::NodeResult& message) {
-  absl::MutexLock lock(&mutex_);
-  if (ended_ || !in_round_ || message.round() != round_) return absl::OkStatus();
-  const auto found = participants_.find(name);
-  if (found == participants_.end()) return absl::OkStatus();
+absl::Status JobRunner::CheckNodeResult(const Participant& participant,
+                                        const v1::NodeResult& message) const {
   const ShardNode node{static_cast<int>(message.first_shard()),
                        static_cast<int>(message.end_shard())};
-  const auto outstanding = found->second.outstanding.find(node);
-  if (outstanding == found->second.outstanding.end() || outstanding->second.missing > 0) {
+  const auto outstanding = participant.outstanding.find(node);
+  if (outstanding == participant.outstanding.end() || outstanding->second.missing > 0) {
     return absl::InvalidArgumentError(
         absl::StrCat("node_result: got shards [", node.first, ", ", node.end,
                      "), want a node that was handed out and whose chunks have all been sent"));
@@ -268,23 +346,64 @@ absl::Status JobRunner::OnNodeResult(const std::string& name, const v1::NodeResu
         absl::StrCat("node_result: got ", message.correct(), " of ", message.predictions(),
                      " answers right, want no more than there are of the ", labels, " labels"));
   }
-  found->second.outstanding.erase(outstanding);
-  if (losses_->Add(node, message.loss_sum()) != ReductionResult::kDuplicate) {
-    correct_ += message.correct();
-    predictions_ += message.predictions();
+  return absl::OkStatus();
+}
+
+absl::Status JobRunner::OnNodeResult(const std::string& name, const v1::NodeResult& message) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = participants_.find(name);
+  if (ended_ || found == participants_.end()) return absl::OkStatus();
+  Participant& participant = found->second;
+  const ShardNode node{static_cast<int>(message.first_shard()),
+                       static_cast<int>(message.end_shard())};
+  const Losses losses{message.loss_sum(), message.correct(), message.predictions()};
+  const uint64_t digest = SumDigest(&losses, sizeof(losses));
+  if (!in_round_ || message.round() != round_ || participant.quarantined) {
+    participant.late.erase({message.round(), node});
+    TakeLateAnswer(name, participant, message.round(), node, -1, digest);
+    if (!ended_ && in_round_ && participant.late.empty()) GoOn();
+    return absl::OkStatus();
   }
+  if (const auto status = CheckNodeResult(participant, message); !status.ok()) return status;
+  participant.outstanding.erase(node);
+  NoteAnswered(participant);
+  if (ballots_.count(node) == 0 || CastVote(name, node, Parts() - 1, digest)) {
+    CountLosses(name, node, losses);
+  }
+  if (ended_) return absl::OkStatus();
+  if (!ballots_.empty()) SettleBallots();
   FinishRoundIfDone();
   return absl::OkStatus();
 }
 
+void JobRunner::CountLosses(const std::string& name, const ShardNode& node, const Losses& losses) {
+  if (losses_->Add(node, losses) == ReductionResult::kDuplicate) return;
+  if (kind_ != v1::TRAIN) return;
+  ledger_.Record(node);
+  const auto ballot = ballots_.find(node);
+  const bool audited =
+      ballot != ballots_.end() && ballot->second.kind() == NodeBallot::Kind::kAudit;
+  if (audited) {
+    shards_audited_ += node.size();
+  } else if (const auto found = participants_.find(name); found != participants_.end()) {
+    found->second.unaudited_shards += node.size();
+  }
+}
+
+void JobRunner::NoteAnswered(Participant& participant) {
+  if (!participant.outstanding.empty()) return;
+  Pace().Add(now_() - participant.asked_at, participant.asked_shards);
+}
+
 void JobRunner::FinishRoundIfDone() {
-  if (!in_round_ || !losses_->complete()) return;
+  if (!in_round_ || !losses_->complete() || InConflict()) return;
   if (kind_ == v1::TRAIN) {
     if (chunks_done_ == store_->chunk_count()) CommitStep();
     return;
   }
   in_round_ = false;
   kind_ = v1::TRAIN;
+  KeepBallots();
   EndEpoch(losses_->root());
 }
 
@@ -292,7 +411,8 @@ void JobRunner::CommitStep() {
   const uint64_t examples = RoundExamples();
   in_round_ = false;
   aggregation_ = nullptr;
-  const double loss_sum = losses_->root();
+  KeepBallots();
+  const double loss_sum = losses_->root().sum;
   training_loss_ = loss_sum / static_cast<double>(examples);
   if (!std::isfinite(loss_sum)) {
     End(v1::FAILED,
@@ -302,6 +422,8 @@ void JobRunner::CommitStep() {
     return;
   }
   store_->CommitStep();
+  ledger_.Commit(step_);
+  disputes_.erase(step_);
   ++step_;
   for (auto& entry : participants_) {
     if (entry.second.follows) entry.second.version = step_;
@@ -313,8 +435,7 @@ void JobRunner::CommitStep() {
   epoch_seconds_ += absl::ToDoubleSeconds(duration);
   epoch_loss_sum_ += loss_sum;
   epoch_examples_ += examples;
-  const uint64_t interval = spec_.checkpoint().interval_steps();
-  const bool keeps_state = plan_.EndsEpoch(step_) || (interval > 0 && step_ % interval == 0);
+  const bool keeps_state = plan_.EndsEpoch(step_) || CheckpointIsDue(now);
   // The next loss would show it, but a checkpoint, or the job's end, comes before.
   if (keeps_state && !store_->IsFinite()) {
     End(v1::FAILED,
@@ -337,20 +458,27 @@ void JobRunner::CommitStep() {
   Advance();
 }
 
-void JobRunner::EndEpoch(std::optional<double> validation_loss_sum) {
+bool JobRunner::CheckpointIsDue(absl::Time now) const {
+  const v1::Checkpoint& policy = spec_.checkpoint();
+  if (policy.interval_steps() > 0 && step_ % policy.interval_steps() == 0) return true;
+  return policy.interval_seconds() > 0 &&
+         now - last_checkpoint_ >= absl::Seconds(policy.interval_seconds());
+}
+
+void JobRunner::EndEpoch(std::optional<Losses> validation) {
   v1::EpochMetrics metrics;
   metrics.set_step(step_);
   metrics.set_epoch((step_ + plan_.steps_per_epoch - 1) / plan_.steps_per_epoch);
   const double examples = static_cast<double>(std::max<uint64_t>(epoch_examples_, 1));
   metrics.set_training_loss(epoch_loss_sum_ / examples);
   metrics.set_examples_per_second(epoch_seconds_ > 0 ? examples / epoch_seconds_ : 0);
-  if (validation_loss_sum.has_value()) {
+  if (validation.has_value()) {
     const double count = static_cast<double>(plan_.validation_examples);
-    metrics.set_validation_loss(*validation_loss_sum / count);
+    metrics.set_validation_loss(validation->sum / count);
     plateau_.Observe(step_, metrics.validation_loss());
-    if (predictions_ > 0) {
-      metrics.set_validation_accuracy(static_cast<double>(correct_) /
-                                      static_cast<double>(predictions_));
+    if (validation->predictions > 0) {
+      metrics.set_validation_accuracy(static_cast<double>(validation->correct) /
+                                      static_cast<double>(validation->predictions));
     }
   }
   epochs_.push_back(metrics);
@@ -358,7 +486,15 @@ void JobRunner::EndEpoch(std::optional<double> validation_loss_sum) {
   epoch_examples_ = 0;
   host_->OnEpoch(job_id_, metrics);
   // At the job's end, and before a stop, End keeps the state itself.
-  if (step_ < plan_.total_steps && !stop_.has_value()) host_->OnCheckpoint(job_id_, Snapshot());
+  if (step_ < plan_.total_steps && !stop_.has_value()) {
+    Checkpoint checkpoint = Snapshot();
+    checkpoint.is_best =
+        std::all_of(epochs_.begin(), epochs_.end() - 1, [&metrics](const v1::EpochMetrics& before) {
+          return metrics.has_validation_loss() &&
+                 before.validation_loss() > metrics.validation_loss();
+        });
+    host_->OnCheckpoint(job_id_, std::move(checkpoint));
+  }
   Advance();
 }
 

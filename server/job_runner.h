@@ -11,15 +11,24 @@
 //   3. When all chunks and the losses are in, the step is committed.
 // A worker that is lost frees its nodes, which go to the others in the same
 // round; one that comes gets work at the next (or at once, where nobody is).
+//
+// A node may have several workers (job_runner_ballots.cc): two where it is
+// audited, one more where the first takes far longer than is usual, a third
+// where two differ. Who is found wrong is quarantined. A wrong sum that counted
+// already ends this runner: its owner makes another one from a checkpoint
+// before it (OnRewind).
 #ifndef LOCKSTEP_SERVER_JOB_RUNNER_H_
 #define LOCKSTEP_SERVER_JOB_RUNNER_H_
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -33,14 +42,34 @@
 #include "engine/optim/schedule.h"
 #include "lockstep/v1/job_service.pb.h"
 #include "lockstep/v1/worker_service.pb.h"
+#include "server/node_ballot.h"
 #include "server/parameter_store.h"
 #include "server/reduction_tree.h"
+#include "server/shard_ledger.h"
 #include "server/step_aggregation.h"
 #include "server/storage/checkpoint.h"
 #include "server/throughput.h"
+#include "server/work_pace.h"
 #include "server/worker_link.h"
 
 namespace lockstep::server {
+
+// What the runner of a job that must go back hands to its successor.
+struct Rewind {
+  // The newest checkpoint of at most so many steps is the one to go on from;
+  // newer ones hold a wrong sum.
+  uint64_t step = 0;
+  std::string reason;
+  // Answers that differed, by step and node: the successor has a third worker
+  // decide.
+  std::map<uint64_t, std::map<ShardNode, NodeBallot>> disputes;
+  // Rounds of this number and higher have not been used.
+  uint64_t next_round = 0;
+  // Counts for people, to go on with.
+  uint64_t shards_audited = 0;
+  uint64_t shards_speculated = 0;
+  uint64_t answers_dropped = 0;
+};
 
 // What a runner tells its owner. Called with the runner's lock held: an
 // implementation queues and returns, and must not call the runner back.
@@ -56,6 +85,15 @@ class JobRunnerHost {
   // one is the best there is.
   virtual void OnEnded(const std::string& job_id, v1::JobState state, const std::string& reason,
                        std::optional<Checkpoint> checkpoint) = 0;
+  // The worker's answers were wrong; the runner gives it no more work, and its
+  // owner is to keep it from other jobs too.
+  virtual void OnQuarantine(const std::string& job_id, const std::string& worker,
+                            const std::string& reason) = 0;
+  // For the job's events. `kind`: a few lower-case words with `_`.
+  virtual void OnEvent(const std::string& job_id, const std::string& kind,
+                       const std::string& message) = 0;
+  // The runner does nothing more: make one that goes on from `rewind`.
+  virtual void OnRewind(const std::string& job_id, Rewind rewind) = 0;
 };
 
 // Threads: any.
@@ -77,6 +115,8 @@ class JobRunner {
     std::optional<std::vector<data::NamedTensor>> initial_parameters;
     // Measurements up to the checkpoint's step.
     std::vector<v1::EpochMetrics> epochs;
+    // Of the runner before, where that had to go back.
+    std::optional<Rewind> rewind;
   };
 
   // Errors: InvalidArgument: a model that cannot be built, or tensors that are
@@ -102,6 +142,17 @@ class JobRunner {
   // Ends the job now, without a checkpoint.
   void Fail(const std::string& reason);
 
+  // Begins no further round until it is called with an empty text; `status`
+  // shows the reason. The present step is finished.
+  void Hold(const std::string& reason);
+
+  // Looks for workers that take too long. Call it a few times per 100 ms.
+  void Tick();
+  // How long a silent worker of this job is believed to live: `least`, or more
+  // where its steps are long, as the job then loses little by waiting and much
+  // by taking a busy machine for a dead one.
+  absl::Duration Lease(absl::Duration least) const;
+
   // A worker that cannot take part, for the reason that `status` shows.
   void NoteRefusal(const std::string& name, const std::string& message);
   // It is gone; another one of that name may take part.
@@ -124,16 +175,44 @@ class JobRunner {
     // It is sent each chunk of the next version as soon as there is one.
     bool follows = false;
     std::map<ShardNode, Outstanding> outstanding;
+    // Since when it has had what is outstanding, and how many shards that was.
+    absl::Time asked_at;
+    int asked_shards = 0;
+    // Nodes of earlier rounds that it has not answered: until then it is
+    // behind, and gets work only where nobody else is there.
+    std::set<std::pair<uint64_t, ShardNode>> late;
+    bool quarantined = false;
+    // Shards of its that counted without a second opinion, for people.
+    uint64_t unaudited_shards = 0;
     int first_shard = 0;  // what it was given in this round, for people
     int end_shard = 0;
   };
-  struct AddDoubles {
-    void operator()(double& into, double&& other) const { into += other; }
+  // What a node's examples gave.
+  struct Losses {
+    double sum = 0;
+    uint64_t correct = 0;
+    uint64_t predictions = 0;
   };
-  using LossTree = ReductionTree<double, AddDoubles>;
+  struct AddLosses {
+    void operator()(Losses& into, Losses&& other) const {
+      into.sum += other.sum;
+      into.correct += other.correct;
+      into.predictions += other.predictions;
+    }
+  };
+  using LossTree = ReductionTree<Losses, AddLosses>;
+  // A node that two workers had when its round ended: the slower one's answer is
+  // still compared.
+  struct PastBallot {
+    uint64_t round = 0;
+    uint64_t step = 0;
+    ShardNode node;
+    NodeBallot ballot;
+  };
 
   JobRunner(Options options, std::unique_ptr<ParameterStore> store);
 
+  void GoOnFrom(Rewind rewind) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Restore(const Checkpoint& checkpoint) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Begins the next round, if there is one, and workers for it.
   void Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -142,15 +221,75 @@ class JobRunner {
                const std::vector<std::vector<ShardNode>>& nodes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void HandOutFreedNodes() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What a worker that is gone, or not trusted any more, leaves behind.
+  void FreeNodesOf(Participant& participant) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Hands out again what nobody works on, or ends a round that needs nobody.
+  void GoOn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // After an answer: a worker that has given all is measured, and free.
+  void NoteAnswered(Participant& participant) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckNodeResult(const Participant& participant, const v1::NodeResult& message) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckGradientChunk(const Participant& participant, const v1::GradientChunk& message,
+                                  int64_t elements) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CountLosses(const std::string& name, const ShardNode& node, const Losses& losses)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // ---- several workers for one node (job_runner_ballots.cc)
+  // The round's audited nodes, with a ballot for each.
+  std::vector<ShardNode> OpenAudits() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Gives each audited node a second worker beside the one that has it.
+  void HandOutAudits(const std::vector<std::string>& names,
+                     const std::vector<std::vector<ShardNode>>& nodes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Gives a late worker's nodes to `idle` ones, from the back.
+  void Speculate(const Participant& late, std::vector<std::string>* idle)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Asks somebody else about nodes whose answers are missing or differ.
+  void SettleBallots() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Who is to be asked about the node; empty: nobody can be.
+  std::string NextToAsk(const ShardNode& node, const NodeBallot& ballot) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int HoldersOf(const ShardNode& node) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Takes in one part of an answer about a node with a ballot; whether it
+  // counts. May end the runner.
+  bool CastVote(const std::string& name, const ShardNode& node, int part, uint64_t digest)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // An answer of an earlier round: dropped, but compared where it has a PastBallot.
+  void TakeLateAnswer(const std::string& name, Participant& participant, uint64_t round,
+                      const ShardNode& node, int part, uint64_t digest)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool HasPastBallot(uint64_t round, const ShardNode& node) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void KeepBallots() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool InConflict() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Quarantine(const std::string& name, uint64_t step, const ShardNode& node)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void GoBack(uint64_t step, const std::string& reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::string DisputeReason() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   void SendCurrentParameters(Participant& participant) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PublishChunk(int chunk) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Ends a job that is to stop and cannot finish its step.
+  void EndUnfinished() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FinishRoundIfDone() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CommitStep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void EndEpoch(std::optional<double> validation_loss_sum) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool CheckpointIsDue(absl::Time now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EndEpoch(std::optional<Losses> validation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void End(v1::JobState state, const std::string& reason, bool with_checkpoint)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Checkpoint Snapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Those that have loaded the job and are trusted.
   std::vector<std::string> ReadyWorkers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of those the ones that are not behind, idle ones first; all where there are none.
+  std::vector<std::string> AvailableWorkers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of those the ones that have nothing to do.
+  std::vector<std::string> IdleWorkers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // How long shards of this kind of round take.
+  WorkPace& Pace() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return kind_ == v1::TRAIN ? training_pace_ : validation_pace_;
+  }
+  // Parts of a node's answer in this round: its chunks, and its losses as the last.
+  int Parts() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetWaiting(bool waiting) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string WaitingReason() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Whom a round waits for that takes far longer than those before; empty: none does.
@@ -185,9 +324,19 @@ class JobRunner {
   int chunks_done_ ABSL_GUARDED_BY(mutex_) = 0;
   int chunks_in_flight_ ABSL_GUARDED_BY(mutex_) = 0;  // being added, without mutex_
   std::unique_ptr<LossTree> losses_ ABSL_GUARDED_BY(mutex_);
-  uint64_t correct_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t predictions_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Time round_started_ ABSL_GUARDED_BY(mutex_);
+
+  std::map<ShardNode, NodeBallot> ballots_ ABSL_GUARDED_BY(mutex_);  // of this round
+  std::deque<PastBallot> past_ballots_ ABSL_GUARDED_BY(mutex_);
+  std::map<uint64_t, std::map<ShardNode, NodeBallot>> disputes_ ABSL_GUARDED_BY(mutex_);
+  WorkPace training_pace_ ABSL_GUARDED_BY(mutex_);
+  WorkPace validation_pace_ ABSL_GUARDED_BY(mutex_);
+  ShardLedger ledger_ ABSL_GUARDED_BY(mutex_);
+  uint64_t shards_audited_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t shards_speculated_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t answers_dropped_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::string hold_ ABSL_GUARDED_BY(mutex_);  // why no round may begin; empty: one may
+  absl::Time last_checkpoint_ ABSL_GUARDED_BY(mutex_);
 
   std::optional<double> training_loss_ ABSL_GUARDED_BY(mutex_);
   double epoch_loss_sum_ ABSL_GUARDED_BY(mutex_) = 0;

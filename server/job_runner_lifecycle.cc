@@ -71,8 +71,10 @@ absl::StatusOr<std::shared_ptr<JobRunner>> JobRunner::Create(Options options) {
       std::make_unique<ParameterStore>(std::move(layout), *std::move(rules), std::move(parameters));
   const std::optional<Checkpoint> checkpoint = std::move(options.checkpoint);
   const auto initial = std::move(options.initial_parameters);
+  std::optional<Rewind> rewind = std::move(options.rewind);
   std::shared_ptr<JobRunner> runner(new JobRunner(std::move(options), std::move(store)));
   absl::MutexLock lock(&runner->mutex_);
+  if (rewind.has_value()) runner->GoOnFrom(*std::move(rewind));
   absl::Status status;
   if (checkpoint.has_value()) {
     status = runner->Restore(*checkpoint);
@@ -92,8 +94,19 @@ JobRunner::JobRunner(Options options, std::unique_ptr<ParameterStore> store)
       schedule_(MakeSchedule(spec_.learning_rate_schedule())),
       store_(std::move(store)),
       waiting_since_(now_()),
+      ledger_(plan_),
+      last_checkpoint_(waiting_since_),
       epochs_(std::move(options.epochs)),
       plateau_(MakePlateau(spec_.learning_rate_schedule())) {}
+
+void JobRunner::GoOnFrom(Rewind rewind) {
+  disputes_ = std::move(rewind.disputes);
+  round_ = rewind.next_round;
+  shards_audited_ = rewind.shards_audited;
+  shards_speculated_ = rewind.shards_speculated;
+  answers_dropped_ = rewind.answers_dropped;
+  announced_ = true;
+}
 
 absl::Status JobRunner::Restore(const Checkpoint& checkpoint) {
   if (checkpoint.step > plan_.total_steps) {
@@ -111,6 +124,7 @@ absl::Status JobRunner::Restore(const Checkpoint& checkpoint) {
   epoch_seconds_ = NumberOf(metadata, kEpochSeconds);
   training_seconds_ = NumberOf(metadata, kTrainingSeconds);
   plateau_.Load(metadata);
+  ledger_.Load(metadata, step_);
   if (metadata.count(kTrainingLoss) > 0) training_loss_ = NumberOf(metadata, kTrainingLoss);
   const bool measured =
       std::any_of(epochs_.begin(), epochs_.end(),
@@ -125,11 +139,7 @@ void JobRunner::Stop(v1::JobState state, const std::string& reason) {
   absl::MutexLock lock(&mutex_);
   if (ended_) return;
   stop_ = {state, reason};
-  if (!in_round_) {
-    Advance();
-  } else if (!freed_.empty()) {
-    HandOutFreedNodes();
-  }
+  GoOn();
 }
 
 void JobRunner::Fail(const std::string& reason) {
@@ -157,17 +167,34 @@ Checkpoint JobRunner::Snapshot() {
                          {kTrainingSeconds, ExactText(training_seconds_)}};
   checkpoint.metadata["optimizer"] = store_->DescribeOptimizer();
   plateau_.Save(&checkpoint.metadata);
+  ledger_.Save(&checkpoint.metadata);
+  last_checkpoint_ = now_();
   if (training_loss_.has_value()) checkpoint.metadata[kTrainingLoss] = ExactText(*training_loss_);
   return checkpoint;
 }
 
 // ---- what people see
 
+namespace {
+
+std::string Since(absl::Time time) {
+  return absl::FormatTime("since %H:%M:%S UTC", time, absl::UTCTimeZone());
+}
+
+}  // namespace
+
 std::string JobRunner::WaitingReason() const {
-  std::string reason = absl::StrCat(
-      "waiting for workers: has ", ReadyWorkers().size(), ", needs ", spec_.workers().min(),
-      ", since ", absl::FormatTime("%H:%M:%S UTC", waiting_since_, absl::UTCTimeZone()));
-  const size_t preparing = participants_.size() - ReadyWorkers().size();
+  if (!hold_.empty()) return absl::StrCat(hold_, ", ", Since(waiting_since_));
+  std::string reason = absl::StrCat("waiting for workers: has ", ReadyWorkers().size(), ", needs ",
+                                    spec_.workers().min(), ", ", Since(waiting_since_));
+  size_t preparing = 0;
+  for (const auto& entry : participants_) {
+    if (entry.second.quarantined) {
+      absl::StrAppend(&reason, "; ", entry.first, " is quarantined");
+    } else if (!entry.second.ready) {
+      ++preparing;
+    }
+  }
   if (preparing > 0) absl::StrAppend(&reason, "; ", preparing, " loading the data");
   for (const auto& entry : refusals_) {
     absl::StrAppend(&reason, "; ", entry.first, " cannot take part: ", entry.second);
@@ -176,12 +203,15 @@ std::string JobRunner::WaitingReason() const {
 }
 
 std::string JobRunner::SlowRoundReason() const {
-  // A worker that hangs and yet sends heartbeats keeps its lease.
+  if (std::string dispute = DisputeReason(); !dispute.empty()) {
+    return absl::StrCat(dispute, ", ", Since(round_started_));
+  }
+  // Long beside the steps before, and long for a person.
   const double mean = step_ == 0 ? 0 : training_seconds_ / static_cast<double>(step_);
   const absl::Duration elapsed = now_() - round_started_;
-  if (elapsed < std::max(absl::Seconds(30), 10 * absl::Seconds(mean))) return "";
+  if (elapsed < std::max(absl::Seconds(5), 5 * absl::Seconds(mean))) return "";
   std::string reason = absl::StrCat("step ", step_, " goes on for ", absl::ToInt64Seconds(elapsed),
-                                    " s, waiting for");
+                                    " s (", Since(round_started_), "), waiting for");
   for (const auto& entry : participants_) {
     if (entry.second.outstanding.empty()) continue;
     absl::StrAppend(&reason, " ", entry.first, " (shards ", entry.second.first_shard, " to ",
@@ -217,6 +247,10 @@ void JobRunner::FillProgress(v1::Job* job) const {
         static_cast<double>(plan_.total_steps - step_) * static_cast<double>(plan_.batch_size);
     progress.set_eta_seconds(left / pace);
   }
+  *progress.mutable_ledger() = ledger_.Describe();
+  progress.set_shards_audited(shards_audited_);
+  progress.set_shards_speculated(shards_speculated_);
+  progress.set_answers_dropped(answers_dropped_);
   job->clear_workers();
   for (const auto& entry : participants_) {
     v1::JobWorker& worker = *job->add_workers();

@@ -86,7 +86,19 @@ struct RecordingHost : public JobRunnerHost {
     final_checkpoint = std::move(checkpoint);
   }
 
+  void OnQuarantine(const std::string&, const std::string& worker,
+                    const std::string& reason) override {
+    quarantined[worker] = reason;
+  }
+  void OnEvent(const std::string&, const std::string& kind, const std::string& message) override {
+    events.push_back(kind + ": " + message);
+  }
+  void OnRewind(const std::string&, Rewind wanted) override { rewind = std::move(wanted); }
+
   std::vector<std::string> reasons;
+  std::map<std::string, std::string> quarantined;
+  std::vector<std::string> events;
+  std::optional<Rewind> rewind;
   std::vector<v1::EpochMetrics> epochs;
   std::vector<Checkpoint> checkpoints;
   bool ended = false;
@@ -343,6 +355,7 @@ TEST(JobRunnerTest, WhatNoHonestWorkerSendsIsRefused) {
   simulation.Move(name, false);  // prepares
   simulation.Move(name, true);   // is ready
   v1::GradientChunk chunk;
+  chunk.set_round(1);
   chunk.set_first_shard(1);
   chunk.set_end_shard(3);
   const Tensor values = Tensor::Zeros(Shape{simulation.total_elements_});

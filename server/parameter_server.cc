@@ -22,6 +22,10 @@
 namespace lockstep::server {
 namespace {
 
+// How often workers are looked at: a fifth of the least time after which one
+// counts as late.
+constexpr absl::Duration kTick = absl::Milliseconds(20);
+
 // gRPC replaces a socket that is there, also one that another server listens
 // on, whose clients would then end up here.
 absl::Status CheckSocketIsFree(const std::string& listen) {
@@ -97,19 +101,19 @@ absl::StatusOr<std::unique_ptr<ParameterServer>> ParameterServer::Start(Options 
         absl::StrCat(server->address_.substr(0, server->address_.rfind(':')), ":", port);
   }
   server->manager_->SetAddress(server->address_);
-  server->lease_thread_ = std::thread([raw = server.get()] { raw->WatchLeases(); });
+  server->watch_thread_ = std::thread([raw = server.get()] { raw->WatchWorkers(); });
   return server;
 }
 
-void ParameterServer::WatchLeases() {
-  while (!stopped_.WaitForNotificationWithTimeout(options_.lease / 4)) manager_->CheckLeases();
+void ParameterServer::WatchWorkers() {
+  while (!stopped_.WaitForNotificationWithTimeout(kTick)) manager_->Tick();
 }
 
 void ParameterServer::Shutdown(absl::Duration timeout) {
   // Without a manager it has never started.
   if (manager_ == nullptr || stopped_.HasBeenNotified()) return;
   stopped_.Notify();
-  if (lease_thread_.joinable()) lease_thread_.join();
+  if (watch_thread_.joinable()) watch_thread_.join();
   manager_->Shutdown(timeout);
   job_service_->Stop();
   if (grpc_server_ != nullptr) {

@@ -30,7 +30,7 @@ class ParameterServer {
     // Jobs, checkpoints; created where missing. Required.
     std::string state_dir;
     // A worker not heard from for this long is given up. 100 ms to 1 h.
-    absl::Duration lease = absl::Seconds(5);
+    absl::Duration lease = absl::Seconds(3);
     // Layers beside job.proto's that jobs may name.
     LayerRegistry layers;
 
@@ -53,7 +53,7 @@ class ParameterServer {
 
  private:
   explicit ParameterServer(Options options);
-  void WatchLeases();
+  void WatchWorkers();
 
   const Options options_;
   std::string address_;
@@ -62,7 +62,7 @@ class ParameterServer {
   std::unique_ptr<WorkerServiceImpl> worker_service_;
   std::unique_ptr<grpc::Server> grpc_server_;
   absl::Notification stopped_;
-  std::thread lease_thread_;
+  std::thread watch_thread_;
 };
 
 }  // namespace lockstep::server

@@ -46,7 +46,7 @@ int RunServer(int argc, char** argv, LayerRegistry layers) {
   OpenStandardStreams();
   ParameterServer::Options options;
   options.layers = std::move(layers);
-  std::string lease = "5s";
+  std::string lease = "3s";
   std::string instruction_set = "best";
   CLI::App app{
       "Lockstep's parameter server: keeps jobs, sums gradients, applies optimizer steps.\n"
@@ -58,7 +58,8 @@ int RunServer(int argc, char** argv, LayerRegistry layers) {
   app.add_option("--state-dir", options.state_dir,
                  "folder for jobs and checkpoints, created where missing")
       ->required();
-  app.add_option("--lease", lease, "give up a worker not heard from for this long (e.g. 5s)")
+  app.add_option("--lease", lease,
+                 "give up a worker not heard from for this long; longer where steps are long")
       ->capture_default_str();
   app.add_option("--instruction-set", instruction_set,
                  "use no better one: best, avx512, avx2, sve2, sve, neon; changes no bit")

@@ -1,9 +1,48 @@
 #include "server/shard_assignment.h"
 
+#include <algorithm>
+
+#include "engine/philox.h"
+
 namespace lockstep::server {
 
 std::vector<std::vector<ShardNode>> AssignShards(int shards, int workers) {
   return AssignFreedNodes(shards, {{0, shards}}, workers);
+}
+
+std::vector<std::vector<ShardNode>> AssignShardsAround(int shards, int workers,
+                                                       const std::vector<ShardNode>& alone) {
+  std::vector<std::vector<ShardNode>> assigned(workers);
+  for (int worker = 0; worker < workers; ++worker) {
+    const int end = static_cast<int>(ShardBegin(worker + 1, workers, shards));
+    int begin = static_cast<int>(ShardBegin(worker, workers, shards));
+    auto& mine = assigned[worker];
+    const auto add_run = [&](int run_end) {
+      for (const ShardNode& piece : ShardTreeCover(shards, {begin, run_end})) mine.push_back(piece);
+    };
+    for (const ShardNode& node : alone) {
+      if (node.end <= begin || node.first >= end) continue;
+      // One that reaches over the border belongs to the worker of its first shard.
+      if (node.first >= begin) {
+        add_run(node.first);
+        mine.push_back(node);
+      }
+      begin = std::min(node.end, end);
+    }
+    add_run(end);
+  }
+  return assigned;
+}
+
+std::vector<ShardNode> ChooseAudited(uint64_t seed, uint64_t step, int kind, int shards,
+                                     double fraction) {
+  std::vector<ShardNode> audited;
+  if (fraction <= 0) return audited;
+  for (int shard = 0; shard < shards; ++shard) {
+    const uint32_t word = RandomWord(seed, RandomStream::kAudit, step, shard, kind);
+    if (static_cast<double>(word) < fraction * 4294967296.0) audited.push_back({shard, shard + 1});
+  }
+  return audited;
 }
 
 std::vector<std::vector<ShardNode>> AssignFreedNodes(int shards,

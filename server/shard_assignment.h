@@ -3,6 +3,7 @@
 #ifndef LOCKSTEP_SERVER_SHARD_ASSIGNMENT_H_
 #define LOCKSTEP_SERVER_SHARD_ASSIGNMENT_H_
 
+#include <cstdint>
 #include <vector>
 
 #include "engine/shard_tree.h"
@@ -13,6 +14,17 @@ namespace lockstep::server {
 // consecutive shards each, cut into the fewest nodes. Workers beyond the
 // number of shards get none. Requires: workers >= 1.
 std::vector<std::vector<ShardNode>> AssignShards(int shards, int workers);
+
+// The same where some nodes must be handed out whole and by themselves, because
+// others compute them too. `alone`: nodes of the tree, ascending, apart.
+std::vector<std::vector<ShardNode>> AssignShardsAround(int shards, int workers,
+                                                       const std::vector<ShardNode>& alone);
+
+// The shards of a round that are computed twice, ascending: each with the
+// probability `fraction`, by the job's seed, so that nobody can know better.
+// `kind`: a number for the kind of round.
+std::vector<ShardNode> ChooseAudited(uint64_t seed, uint64_t step, int kind, int shards,
+                                     double fraction);
 
 // Shares out nodes that nobody works on any more: each is cut evenly.
 std::vector<std::vector<ShardNode>> AssignFreedNodes(int shards,

@@ -40,5 +40,45 @@ TEST(ShardAssignmentTest, FreedNodesAreSharedOut) {
   EXPECT_EQ(single[1].size(), 1);
 }
 
+TEST(ShardAssignmentTest, AuditedNodesStandAlone) {
+  for (int shards = 1; shards <= 12; ++shards) {
+    for (int workers = 1; workers <= 6; ++workers) {
+      for (uint64_t step = 0; step < 8; ++step) {
+        const auto alone = ChooseAudited(3, step, 1, shards, 0.3);
+        std::set<int> seen;
+        std::set<ShardNode> nodes;
+        for (const auto& mine : AssignShardsAround(shards, workers, alone)) {
+          for (const ShardNode& node : mine) {
+            EXPECT_TRUE(IsShardTreeNode(shards, node));
+            nodes.insert(node);
+            for (int i = node.first; i < node.end; ++i) EXPECT_TRUE(seen.insert(i).second);
+          }
+        }
+        EXPECT_EQ(seen.size(), static_cast<size_t>(shards));
+        for (const ShardNode& node : alone) EXPECT_EQ(nodes.count(node), 1);
+      }
+    }
+  }
+}
+
+TEST(ShardAssignmentTest, ALargeNodeAloneMayReachOverShares) {
+  const auto assigned = AssignShardsAround(8, 4, {{0, 4}});
+  EXPECT_EQ(assigned[0], (std::vector<ShardNode>{{0, 4}}));
+  EXPECT_TRUE(assigned[1].empty());
+  EXPECT_EQ(assigned[2], (std::vector<ShardNode>{{4, 6}}));
+}
+
+TEST(ShardAssignmentTest, TheAuditedPartIsTheWishedOneAndTheSeedDecides) {
+  size_t chosen = 0;
+  for (uint64_t step = 0; step < 1000; ++step) {
+    const auto audited = ChooseAudited(7, step, 1, 8, 0.1);
+    EXPECT_EQ(audited, ChooseAudited(7, step, 1, 8, 0.1));
+    chosen += audited.size();
+  }
+  EXPECT_NEAR(static_cast<double>(chosen), 800, 100);
+  EXPECT_EQ(ChooseAudited(7, 3, 1, 8, 1).size(), 8);
+  EXPECT_TRUE(ChooseAudited(7, 3, 1, 8, 0).empty());
+}
+
 }  // namespace
 }  // namespace lockstep::server

@@ -49,6 +49,8 @@ absl::StatusOr<std::string> WorkerRegistry::Add(const v1::Register& self,
   worker.self = self;
   worker.self.set_name(name);
   worker.link = std::move(link);
+  const auto quarantined = quarantined_.find({self.host(), self.pid()});
+  if (quarantined != quarantined_.end()) worker.quarantine = quarantined->second;
   worker.connected_at = worker.last_heard = now;
   return name;
 }
@@ -58,7 +60,20 @@ RegisteredWorker* WorkerRegistry::Find(const std::string& name) {
   return found == workers_.end() ? nullptr : &found->second;
 }
 
-std::vector<std::string> WorkerRegistry::IdleWorkers() const { return WorkersOf(""); }
+std::vector<std::string> WorkerRegistry::IdleWorkers() const {
+  std::vector<std::string> names;
+  for (const auto& [name, worker] : workers_) {
+    if (worker.job_id.empty() && worker.quarantine.empty()) names.push_back(name);
+  }
+  return names;
+}
+
+void WorkerRegistry::Quarantine(const std::string& name, const std::string& reason) {
+  RegisteredWorker* const worker = Find(name);
+  if (worker == nullptr) return;
+  worker->quarantine = reason;
+  quarantined_[{worker->self.host(), worker->self.pid()}] = reason;
+}
 
 std::vector<std::string> WorkerRegistry::WorkersOf(const std::string& job_id) const {
   std::vector<std::string> names;
@@ -68,10 +83,11 @@ std::vector<std::string> WorkerRegistry::WorkersOf(const std::string& job_id) co
   return names;
 }
 
-std::vector<std::string> WorkerRegistry::Lapsed(absl::Time now, absl::Duration lease) const {
+std::vector<std::string> WorkerRegistry::Lapsed(
+    absl::Time now, const std::function<absl::Duration(const RegisteredWorker&)>& lease_of) const {
   std::vector<std::string> names;
   for (const auto& entry : workers_) {
-    if (now - entry.second.last_heard > lease) names.push_back(entry.first);
+    if (now - entry.second.last_heard > lease_of(entry.second)) names.push_back(entry.first);
   }
   return names;
 }
@@ -87,6 +103,7 @@ std::vector<v1::Worker> WorkerRegistry::Describe(absl::Time now) const {
     out.set_threads(worker.self.threads());
     out.set_instruction_set(worker.self.instruction_set());
     out.set_job_id(worker.job_id);
+    out.set_quarantine(worker.quarantine);
     SetTimestamp(worker.connected_at, out.mutable_connected_at());
     out.set_last_heard_ms(static_cast<uint32_t>(
         std::max<int64_t>(0, absl::ToInt64Milliseconds(now - worker.last_heard))));

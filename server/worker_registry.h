@@ -3,10 +3,13 @@
 #ifndef LOCKSTEP_SERVER_WORKER_REGISTRY_H_
 #define LOCKSTEP_SERVER_WORKER_REGISTRY_H_
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -18,12 +21,14 @@
 namespace lockstep::server {
 
 // What this server speaks.
-inline constexpr uint32_t kProtocolVersion = 2;
+inline constexpr uint32_t kProtocolVersion = 3;
 
 struct RegisteredWorker {
   v1::Register self;  // name made unique
   std::shared_ptr<WorkerLink> link;
   std::string job_id;  // empty: idle
+  // Why it gets no work any more; empty: it is trusted.
+  std::string quarantine;
   absl::Time connected_at;
   absl::Time last_heard;
 };
@@ -49,16 +54,21 @@ class WorkerRegistry {
     retired_.erase(name);
   }
 
-  // In order of name.
+  // In order of name. Without those in quarantine.
   std::vector<std::string> IdleWorkers() const;
   std::vector<std::string> WorkersOf(const std::string& job_id) const;
-  // Those not heard from for longer than `lease`.
-  std::vector<std::string> Lapsed(absl::Time now, absl::Duration lease) const;
+  // Those not heard from for longer than their lease.
+  std::vector<std::string> Lapsed(
+      absl::Time now, const std::function<absl::Duration(const RegisteredWorker&)>& lease_of) const;
+  // Trusts the worker no more, nor its process when it connects again.
+  void Quarantine(const std::string& name, const std::string& reason);
   std::vector<v1::Worker> Describe(absl::Time now) const;
 
  private:
   std::map<std::string, RegisteredWorker> workers_;
   std::set<std::string> retired_;
+  // Why, by host and process id.
+  std::map<std::pair<std::string, uint32_t>, std::string> quarantined_;
 };
 
 }  // namespace lockstep::server

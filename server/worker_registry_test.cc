@@ -43,7 +43,8 @@ TEST(WorkerRegistryTest, KnowsWhoIsIdleAndWhoHasGoneSilent) {
   EXPECT_EQ(registry.IdleWorkers(), std::vector<std::string>{"a"});
   EXPECT_EQ(registry.WorkersOf("job-1"), std::vector<std::string>{"b"});
   const absl::Time now = start + absl::Seconds(6);
-  EXPECT_EQ(registry.Lapsed(now, absl::Seconds(5)), std::vector<std::string>{"a"});
+  EXPECT_EQ(registry.Lapsed(now, [](const RegisteredWorker&) { return absl::Seconds(5); }),
+            std::vector<std::string>{"a"});
   EXPECT_EQ(registry.Describe(now)[1].last_heard_ms(), 2000);
   EXPECT_EQ(registry.Find("c"), nullptr);
 }

@@ -8,7 +8,8 @@
 namespace lockstep::worker {
 
 absl::StatusOr<std::shared_ptr<JobSession>> JobSession::Prepare(const v1::PrepareJob& request,
-                                                                const LayerRegistry& layers) {
+                                                                const LayerRegistry& layers,
+                                                                FaultInjection* faults) {
   if (request.chunk_elements() == 0) {
     return absl::InvalidArgumentError("prepare_job.chunk_elements: got 0, want at least 1");
   }
@@ -24,12 +25,24 @@ absl::StatusOr<std::shared_ptr<JobSession>> JobSession::Prepare(const v1::Prepar
   auto computation = NodeComputation::Create(spec, *data, request.chunk_elements(), layers);
   if (!computation.ok()) return computation.status();
   return std::shared_ptr<JobSession>(
-      new JobSession(request, *std::move(data), *std::move(computation)));
+      new JobSession(request, *std::move(data), *std::move(computation), faults));
+}
+
+bool JobSession::Serves(const v1::PrepareJob& request) const {
+  // Data files are opened once a job: the specification holds their digests.
+  return google::protobuf::util::MessageDifferencer::Equals(request, request_);
+}
+
+void JobSession::Renew() {
+  replica_ = std::make_shared<ParameterReplica>(computation_->layout().total_elements(),
+                                                request_.chunk_elements());
 }
 
 JobSession::JobSession(const v1::PrepareJob& request, std::shared_ptr<const JobData> data,
-                       std::unique_ptr<NodeComputation> computation)
+                       std::unique_ptr<NodeComputation> computation, FaultInjection* faults)
     : job_id_(request.job_id()),
+      request_(request),
+      faults_(faults),
       shards_(static_cast<int>(request.spec().shards())),
       data_(std::move(data)),
       computation_(std::move(computation)),
@@ -97,11 +110,16 @@ absl::StatusOr<NodeLosses> JobSession::ComputeNode(const v1::Round& round, const
   v1::GradientChunk& header = *message.mutable_gradient_chunk();
   header.set_job_id(job_id_);
   header.set_step(round.step());
+  header.set_round(round.round());
   header.set_first_shard(node.first);
   header.set_end_shard(node.end);
+  const int64_t chunk_elements = request_.chunk_elements();
+  faults_->BeginNode(
+      node.size(), static_cast<int>((computation_->layout().total_elements() + chunk_elements - 1) /
+                                    chunk_elements));
   return computation_->Train(round.step(), node, [&](int chunk, const Tensor& values) {
     header.set_chunk(chunk);
-    stream.Send(message, values);
+    stream.Send(message, faults_->Spoils(chunk) ? faults_->Spoiled(values) : values);
   });
 }
 

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "engine/model/layer_registry.h"
 #include "lockstep/v1/worker_service.pb.h"
+#include "worker/fault_injection.h"
 #include "worker/node_computation.h"
 #include "worker/parameter_replica.h"
 #include "worker/server_stream.h"
@@ -23,9 +24,15 @@ class JobSession {
  public:
   // Loads the job's data and builds its model. Errors: those of JobData::Load
   // and BuildModel; FailedPrecondition where the data are not the job's.
-  // `layers`: those that the job may name besides job.proto's.
+  // `layers`: those that the job may name besides job.proto's. `faults` outlives it.
   static absl::StatusOr<std::shared_ptr<JobSession>> Prepare(const v1::PrepareJob& request,
-                                                             const LayerRegistry& layers);
+                                                             const LayerRegistry& layers,
+                                                             FaultInjection* faults);
+
+  // Whether `request` asks for what is loaded already, as after a connection
+  // that broke: then Renew, which forgets the parameters alone.
+  bool Serves(const v1::PrepareJob& request) const;
+  void Renew();
 
   const std::string& job_id() const { return job_id_; }
   const std::shared_ptr<ParameterReplica>& replica() const { return replica_; }
@@ -40,15 +47,17 @@ class JobSession {
 
  private:
   JobSession(const v1::PrepareJob& request, std::shared_ptr<const JobData> data,
-             std::unique_ptr<NodeComputation> computation);
+             std::unique_ptr<NodeComputation> computation, FaultInjection* faults);
   absl::StatusOr<NodeLosses> ComputeNode(const v1::Round& round, const ShardNode& node,
                                          ServerStream& stream);
 
   const std::string job_id_;
+  const v1::PrepareJob request_;
+  FaultInjection* const faults_;
   const int shards_;
   const std::shared_ptr<const JobData> data_;
   const std::unique_ptr<NodeComputation> computation_;
-  const std::shared_ptr<ParameterReplica> replica_;
+  std::shared_ptr<ParameterReplica> replica_;
 };
 
 }  // namespace lockstep::worker

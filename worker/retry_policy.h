@@ -1,4 +1,4 @@
-// How long to wait before trying again: doubling, jittered, bounded.
+// How long to wait before trying again: growing, jittered, bounded.
 #ifndef LOCKSTEP_WORKER_RETRY_POLICY_H_
 #define LOCKSTEP_WORKER_RETRY_POLICY_H_
 
@@ -18,11 +18,12 @@ class RetryPolicy {
                        absl::Duration longest = absl::Seconds(2), uint32_t seed = 1)
       : first_(first), longest_(longest), next_(first), random_(seed) {}
 
-  // The next wait: between half and all of the present bound, which doubles.
+  // The next wait: between half and all of the present bound, which grows by half:
+  // so the wait is never much longer than a third of the time that has passed.
   absl::Duration NextWait() {
     const double part = std::uniform_real_distribution<double>(0.5, 1)(random_);
     const absl::Duration wait = next_ * part;
-    next_ = std::min(next_ * 2, longest_);
+    next_ = std::min(next_ * 1.5, longest_);
     return wait;
   }
   // It worked: begin anew next time.

@@ -30,13 +30,18 @@ int Fail(const absl::Status& status) {
   return absl::IsInvalidArgument(status) ? kExitUsage : kExitFailure;
 }
 
-// The first of SIGINT and SIGTERM ends the worker after its shards, the second
-// at once.
+// The first of SIGINT and SIGTERM ends the worker after its shard, the second at
+// once. SIGUSR1 breaks its connection.
 void StopOnSignals(const sigset_t& signals, Worker* worker) {
   int signal_number = 0;
-  sigwait(&signals, &signal_number);
-  worker->Stop();
-  sigwait(&signals, &signal_number);
+  for (int stops = 0; stops < 2;) {
+    sigwait(&signals, &signal_number);
+    if (signal_number == SIGUSR1) {
+      worker->DropConnection();
+    } else if (++stops == 1) {
+      worker->Stop();
+    }
+  }
   _exit(kExitFailure);
 }
 
@@ -78,6 +83,8 @@ int RunWorker(int argc, char** argv, LayerRegistry layers) {
   std::string instruction_set = "best";
   CLI::App app{
       "A worker of Lockstep: computes the shards that a parameter server hands it.\n"
+      "SIGINT or SIGTERM: it finishes its shard and leaves; a second one: at once.\n"
+      "SIGUSR1: it drops its connection and makes a new one (for tests of failure).\n"
       "Exit codes: 0 stopped by SIGINT or SIGTERM, 1 failure, 2 wrong flags."};
   app.name("lockstep-worker");
   app.add_option("--server", options.server, "HOST:PORT or unix:/path of the server")
@@ -89,6 +96,11 @@ int RunWorker(int argc, char** argv, LayerRegistry layers) {
       ->capture_default_str();
   app.add_option("--instruction-set", instruction_set,
                  "use no better one: best, avx512, avx2, sve2, sve, neon; changes no bit")
+      ->capture_default_str();
+  app.add_option("--corrupt-shard", options.faults.corrupt_shard,
+                 "for tests of failure: the part of its shards, 0 to 1, that it answers wrongly")
+      ->capture_default_str();
+  app.add_option("--corrupt-seed", options.faults.corrupt_seed, "which ones")
       ->capture_default_str();
   try {
     app.parse(argc, argv);
@@ -106,6 +118,7 @@ int RunWorker(int argc, char** argv, LayerRegistry layers) {
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGUSR1);
   // Before any thread starts, so that all threads inherit the mask.
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);

@@ -37,6 +37,8 @@ class ServerStream : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   // `values` (float32) travel as the payload without being copied: they must
   // not change until then. Their storage is kept.
   void Send(const v1::WorkerMessage& message, const Tensor& values);
+  // Ends the connection at once, unsent messages lost.
+  void Break() { context_.TryCancel(); }
   // No more messages after those queued: the server sees an orderly end.
   void CloseAfterSending();
 

@@ -22,7 +22,7 @@ namespace lockstep::worker {
 namespace {
 
 // What this worker speaks (worker_service.proto).
-constexpr uint32_t kProtocolVersion = 2;
+constexpr uint32_t kProtocolVersion = 3;
 
 std::string HostName() {
   char name[256] = {};
@@ -112,10 +112,18 @@ v1::WorkerMessage ErrorMessage(const std::string& job_id, const absl::Status& st
   return message;
 }
 
-void PrepareJob(const v1::PrepareJob& request, const LayerRegistry& layers, PresentJob& job,
-                ServerStream& stream) {
+// `last`: the session of the connection before, where it may serve again.
+void PrepareJob(const v1::PrepareJob& request, const LayerRegistry& layers, FaultInjection* faults,
+                std::shared_ptr<JobSession> last, PresentJob& job, ServerStream& stream) {
   job.Set(nullptr);
-  auto session = JobSession::Prepare(request, layers);
+  if (last != nullptr && last->Serves(request)) {
+    last->Renew();
+    job.Set(last);
+    stream.Send(last->ReadyMessage());
+    return;
+  }
+  last.reset();
+  auto session = JobSession::Prepare(request, layers, faults);
   if (!session.ok()) {
     // The same bytes would be wrong on any worker; a missing or other file is
     // this machine's own trouble.
@@ -136,17 +144,32 @@ absl::Status WorkerOptions::Validate() const {
   if (threads < 1 || threads > 1024) {
     return absl::InvalidArgumentError(absl::StrCat("--threads: got ", threads, ", want 1 to 1024"));
   }
+  if (!(faults.corrupt_shard >= 0 && faults.corrupt_shard <= 1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--corrupt-shard: got ", faults.corrupt_shard, ", want 0 to 1"));
+  }
   return absl::OkStatus();
 }
 
 Worker::Worker(WorkerOptions options)
     : options_(std::move(options)),
-      retry_(absl::Milliseconds(50), absl::Seconds(2), static_cast<uint32_t>(getpid())) {}
+      retry_(absl::Milliseconds(50), absl::Seconds(2), static_cast<uint32_t>(getpid())),
+      faults_(options_.faults) {}
 
 void Worker::Stop() {
   absl::MutexLock lock(&mutex_);
   stopping_ = true;
   if (inbox_ != nullptr) inbox_->Close();
+}
+
+void Worker::DropConnection() {
+  absl::MutexLock lock(&mutex_);
+  if (stream_ != nullptr) stream_->Break();
+}
+
+void Worker::SetStream(ServerStream* stream) {
+  absl::MutexLock lock(&mutex_);
+  stream_ = stream;
 }
 
 absl::Status Worker::Run() {
@@ -186,6 +209,7 @@ absl::Status Worker::Serve() {
         return absl::OkStatus();
       },
       [&inbox] { inbox->Close(); });
+  SetStream(&stream);
   Heartbeat heartbeat(&stream);
   stream.Send(RegisterMessage(options_));
   while (const auto message = inbox->Take()) {
@@ -195,7 +219,9 @@ absl::Status Worker::Serve() {
       std::fprintf(stderr, "lockstep-worker: connected to %s as %s\n", options_.server.c_str(),
                    message->welcome().name().c_str());
     } else if (message->has_prepare_job()) {
-      PrepareJob(message->prepare_job(), options_.layers, job, stream);
+      PrepareJob(message->prepare_job(), options_.layers, &faults_, std::move(last_session_), job,
+                 stream);
+      last_session_ = job.Get();
     } else if (message->has_round()) {
       const std::shared_ptr<JobSession> session = job.Get();
       if (session == nullptr || session->job_id() != message->round().job_id()) continue;
@@ -206,9 +232,17 @@ absl::Status Worker::Serve() {
       }
     } else if (message->has_release_job()) {
       job.Set(nullptr);
+      last_session_.reset();
       ReleaseStorageCache();
+    } else if (message->has_quarantine()) {
+      job.Set(nullptr);
+      std::fprintf(stderr,
+                   "lockstep-worker: the server gives this worker no more work: %s; check the "
+                   "machine, then start it again\n",
+                   message->quarantine().reason().c_str());
     }
   }
+  SetStream(nullptr);
   if (!stream.ended()) {
     v1::WorkerMessage goodbye;
     goodbye.mutable_goodbye()->set_reason("stopped");

@@ -10,8 +10,11 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "engine/model/layer_registry.h"
+#include "worker/fault_injection.h"
 #include "worker/inbox.h"
+#include "worker/job_session.h"
 #include "worker/retry_policy.h"
+#include "worker/server_stream.h"
 
 namespace lockstep::worker {
 
@@ -24,6 +27,8 @@ struct WorkerOptions {
   int threads = 1;
   // Layers beside job.proto's that jobs may name.
   LayerRegistry layers;
+  // What it does wrong on purpose, for tests of the server.
+  FaultOptions faults;
 
   // InvalidArgument: what is wrong with which flag.
   absl::Status Validate() const;
@@ -40,17 +45,26 @@ class Worker {
 
   // Ends Run after the node that is being computed. Threads: any.
   void Stop();
+  // Breaks the present connection, as a network would; Run makes a new one.
+  // Threads: any.
+  void DropConnection();
 
  private:
   // One connection, from its beginning to its end.
   absl::Status Serve();
+  void SetStream(ServerStream* stream);
 
   const WorkerOptions options_;
   RetryPolicy retry_;
+  FaultInjection faults_;
+  // The job that was worked on last: kept over a connection that breaks, so that
+  // its data need not be read again.
+  std::shared_ptr<JobSession> last_session_;
 
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::shared_ptr<Inbox> inbox_ ABSL_GUARDED_BY(mutex_);  // of the present connection
+  ServerStream* stream_ ABSL_GUARDED_BY(mutex_) = nullptr;
 };
 
 }  // namespace lockstep::worker

@@ -8,6 +8,8 @@ namespace lockstep {
 namespace {
 
 constexpr uint32_t kDefaultShards = 8;
+// The newest, and one to fall back on.
+constexpr uint32_t kDefaultKeptCheckpoints = 2;
 
 void FillText(v1::TextSource* text) {
   if (text->tokens().tokens_case() == v1::TokensChoice::TOKENS_NOT_SET) {
@@ -58,6 +60,10 @@ void FillJobDefaults(v1::JobSpec* spec) {
   LOCKSTEP_DEFAULT(spec->mutable_workers(), min, 1);
   LOCKSTEP_DEFAULT(spec->mutable_workers(), max, spec->shards());
   LOCKSTEP_DEFAULT(spec->mutable_checkpoint(), interval_steps, 0);
+  LOCKSTEP_DEFAULT(spec->mutable_checkpoint(), interval_seconds, 0.0);
+  LOCKSTEP_DEFAULT(spec->mutable_checkpoint(), keep, kDefaultKeptCheckpoints);
+  LOCKSTEP_DEFAULT(spec->mutable_checkpoint(), keep_best, false);
+  LOCKSTEP_DEFAULT(spec, audit, 0.0);
 }
 
 }  // namespace lockstep

@@ -28,6 +28,7 @@ constexpr size_t kMaxNameLength = 128;
 // Elements of one example: an index into them fits in 32 bits.
 constexpr int64_t kMaxExampleElements = int64_t{1} << 31;
 constexpr size_t kProblemsInStatus = 5;
+constexpr uint64_t kMaxKeptCheckpoints = 1000;
 
 // The rules, one function per message.
 
@@ -178,6 +179,18 @@ void CheckShardsAndWorkers(const v1::JobSpec& spec, FieldChecker* checker) {
                        max_in_range ? workers.max() : spec.shards());
 }
 
+void CheckDurability(const v1::JobSpec& spec, FieldChecker* checker) {
+  checker->UpToOne("audit", spec.audit());
+  checker->NotNegative("checkpoint.interval_seconds", spec.checkpoint().interval_seconds());
+  checker->WholeNumber("checkpoint.keep", spec.checkpoint().keep(), 1, kMaxKeptCheckpoints);
+  const bool validates = spec.data().has_validation() || spec.data().validation_fraction() > 0;
+  if (spec.checkpoint().keep_best() && !validates) {
+    checker->Add("checkpoint.keep_best",
+                 "got true without validation examples, want data.validation or "
+                 "data.validation_fraction");
+  }
+}
+
 void CheckExtents(const std::string& path, const google::protobuf::RepeatedField<int64_t>& extents,
                   FieldChecker* checker) {
   int64_t elements = 1;
@@ -246,6 +259,7 @@ std::vector<FieldProblem> ValidateJobSpec(const v1::JobSpec& original) {
   CheckLength(spec, &checker);
   checker.WholeNumber("batch_size", spec.batch_size(), 1, kMaxBatchSize);
   CheckShardsAndWorkers(spec, &checker);
+  CheckDurability(spec, &checker);
   checker.OptionalPath("init_from", spec.init_from());
   checker.Digest("init_from_sha256", spec.init_from_sha256());
   if (spec.has_data_summary()) CheckDataSummary(spec, &checker);

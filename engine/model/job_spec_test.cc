@@ -61,7 +61,8 @@ TEST(FillJobDefaultsTest, SetsEveryDefault) {
     shards: 8
     shuffle: true
     workers { min: 1 max: 8 }
-    checkpoint { interval_steps: 0 }
+    checkpoint { interval_steps: 0 interval_seconds: 0 keep: 2 keep_best: false }
+    audit: 0
   )pb");
   expected.mutable_model(0)->mutable_linear()->set_bias(true);
   EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(spec, expected))

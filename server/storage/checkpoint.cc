@@ -1,6 +1,8 @@
 #include "server/storage/checkpoint.h"
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -179,7 +181,7 @@ absl::StatusOr<WrittenCheckpoint> WriteCheckpoint(const std::string& checkpoints
 
 absl::StatusOr<CheckpointRecord> SaveCheckpoint(JobStore& store, const std::string& job_id,
                                                 const Checkpoint& checkpoint, absl::Time now,
-                                                int keep) {
+                                                const KeptCheckpoints& kept) {
   const absl::StatusOr<CheckpointRecord> saved = AlreadySaved(store, job_id, checkpoint);
   if (saved.ok() || !absl::IsNotFound(saved.status())) return saved;
   const absl::StatusOr<WrittenCheckpoint> written =
@@ -189,7 +191,7 @@ absl::StatusOr<CheckpointRecord> SaveCheckpoint(JobStore& store, const std::stri
                                    written->model_sha256, now};
   const absl::Status recorded = store.RecordCheckpoint(job_id, record);
   if (!recorded.ok()) return recorded;
-  const absl::Status pruned = PruneCheckpoints(store, job_id, keep);
+  const absl::Status pruned = PruneCheckpoints(store, job_id, kept);
   if (!pruned.ok()) return pruned;
   return record;
 }
@@ -254,33 +256,96 @@ absl::StatusOr<std::string> ExportModel(const std::string& job_id, const Checkpo
                                             {"step", absl::StrCat(checkpoint.step)}});
 }
 
-absl::Status PruneCheckpoints(JobStore& store, const std::string& job_id, int keep) {
-  LOCKSTEP_CHECK(keep >= 1, absl::StrCat("keep = ", keep));
+namespace {
+
+// The step of a checkpoint file's name; nothing for another file.
+std::optional<uint64_t> StepOfFile(absl::string_view name) {
+  uint64_t step = 0;
+  absl::string_view digits = name;
+  const bool is_checkpoint = absl::ConsumeSuffix(&digits, kEnding) &&
+                             absl::SimpleAtoi(digits, &step) && FileNameOf(step) == name;
+  return is_checkpoint ? std::optional<uint64_t>(step) : std::nullopt;
+}
+
+// Removes checkpoint files, with or without a row, whose step is `doomed`.
+absl::Status RemoveCheckpointFiles(JobStore& store, const std::string& job_id,
+                                   const std::function<bool(uint64_t)>& doomed) {
   const absl::StatusOr<std::string> folder =
       JobCheckpointDirectory(store.checkpoints_dir(), job_id);
   if (!folder.ok()) return folder.status();
-  const absl::StatusOr<std::vector<CheckpointRecord>> records = store.Checkpoints(job_id);
-  if (!records.ok()) return records.status();
-  if (records->empty()) return absl::OkStatus();
-  const size_t kept = std::min(records->size(), static_cast<size_t>(keep));
-  // Rows first: a row must not outlive its file. A file left by a crash in
-  // between has no row and goes at the next pruning.
-  for (size_t i = kept; i < records->size(); ++i) {
-    const absl::Status dropped = store.DropCheckpoint(job_id, (*records)[i].step);
-    if (!dropped.ok()) return dropped;
-  }
   const absl::StatusOr<std::vector<std::string>> names = FileNames(*folder);
+  if (absl::IsNotFound(names.status())) return absl::OkStatus();
   if (!names.ok()) return names.status();
   for (const std::string& name : *names) {
-    uint64_t step = 0;
-    absl::string_view digits = name;
-    const bool is_checkpoint = absl::ConsumeSuffix(&digits, kEnding) &&
-                               absl::SimpleAtoi(digits, &step) && FileNameOf(step) == name;
-    if (!is_checkpoint || step >= (*records)[kept - 1].step) continue;
+    const std::optional<uint64_t> step = StepOfFile(name);
+    if (!step.has_value() || !doomed(*step)) continue;
     const absl::Status removed = RemoveFile(absl::StrCat(*folder, "/", name));
     if (!removed.ok()) return removed;
   }
   return absl::OkStatus();
+}
+
+// Of the checkpoints on record that of the lowest validation loss; the earlier of
+// two equal ones; nothing where none was measured.
+absl::StatusOr<std::optional<uint64_t>> BestStep(JobStore& store, const std::string& job_id,
+                                                 const std::vector<CheckpointRecord>& records) {
+  const absl::StatusOr<v1::Job> job = store.GetJob(job_id);
+  if (!job.ok()) return job.status();
+  std::set<uint64_t> steps;
+  for (const CheckpointRecord& record : records) steps.insert(record.step);
+  std::optional<uint64_t> best;
+  double lowest = 0;
+  for (const v1::EpochMetrics& epoch : job->progress().epochs()) {
+    if (!epoch.has_validation_loss() || steps.count(epoch.step()) == 0) continue;
+    if (best.has_value() && epoch.validation_loss() >= lowest) continue;
+    best = epoch.step();
+    lowest = epoch.validation_loss();
+  }
+  return best;
+}
+
+}  // namespace
+
+absl::Status PruneCheckpoints(JobStore& store, const std::string& job_id,
+                              const KeptCheckpoints& kept) {
+  LOCKSTEP_CHECK(kept.newest >= 1, absl::StrCat("kept.newest = ", kept.newest));
+  const absl::StatusOr<std::vector<CheckpointRecord>> records = store.Checkpoints(job_id);
+  if (!records.ok()) return records.status();
+  const size_t newest = static_cast<size_t>(kept.newest);
+  if (records->empty()) return absl::OkStatus();
+  std::optional<uint64_t> best;
+  if (kept.best) {
+    const absl::StatusOr<std::optional<uint64_t>> found = BestStep(store, job_id, *records);
+    if (!found.ok()) return found.status();
+    best = *found;
+  }
+  // Rows first: a row must not outlive its file. A file left by a crash in
+  // between has no row and goes at the next pruning.
+  for (size_t i = newest; i < records->size(); ++i) {
+    if ((*records)[i].step == best) continue;
+    const absl::Status dropped = store.DropCheckpoint(job_id, (*records)[i].step);
+    if (!dropped.ok()) return dropped;
+  }
+  const uint64_t oldest = (*records)[std::min(records->size(), newest) - 1].step;
+  return RemoveCheckpointFiles(store, job_id,
+                               [&](uint64_t step) { return step < oldest && step != best; });
+}
+
+absl::Status DropCheckpointsAfter(JobStore& store, const std::string& job_id, uint64_t step,
+                                  absl::Time now) {
+  const absl::StatusOr<std::vector<CheckpointRecord>> records = store.Checkpoints(job_id);
+  if (!records.ok()) return records.status();
+  for (const CheckpointRecord& record : *records) {
+    if (record.step <= step) continue;
+    const absl::Status noted = store.AddEvent(
+        job_id, "checkpoint_withdrawn",
+        absl::StrCat("checkpoint of step ", record.step, ": holds a wrong sum of step ", step),
+        now);
+    if (!noted.ok()) return noted;
+    const absl::Status dropped = store.DropCheckpoint(job_id, record.step);
+    if (!dropped.ok()) return dropped;
+  }
+  return RemoveCheckpointFiles(store, job_id, [step](uint64_t other) { return other > step; });
 }
 
 }  // namespace lockstep::server

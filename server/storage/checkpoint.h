@@ -45,6 +45,15 @@ struct Checkpoint {
   // file's metadata. The keys in the file comment are the writer's own; other
   // values under them are written over.
   std::map<std::string, std::string> metadata;
+  // Whether its epoch has the lowest validation loss so far. Not in the file.
+  bool is_best = false;
+};
+
+// Which checkpoints of a job stay on disk.
+struct KeptCheckpoints {
+  int newest = kDefaultKeptCheckpoints;
+  // Beside them that of the lowest recorded validation loss.
+  bool best = false;
 };
 
 struct WrittenCheckpoint {
@@ -68,13 +77,13 @@ absl::StatusOr<WrittenCheckpoint> WriteCheckpoint(const std::string& checkpoints
                                                   const std::string& job_id,
                                                   const Checkpoint& checkpoint);
 
-// WriteCheckpoint, then its row, then PruneCheckpoints(keep). Where the step's
+// WriteCheckpoint, then its row, then PruneCheckpoints(kept). Where the step's
 // checkpoint is there already, whole and of the same parameters, it is left as
 // it is and its row returned: a job's step determines its state.
 // Threads: one per job at a time. Blocks for as long as the disk takes.
 absl::StatusOr<CheckpointRecord> SaveCheckpoint(JobStore& store, const std::string& job_id,
                                                 const Checkpoint& checkpoint, absl::Time now,
-                                                int keep = kDefaultKeptCheckpoints);
+                                                const KeptCheckpoints& kept = {});
 
 // Reads the checkpoint of one row. DATA_LOSS: the bytes are not those that were
 // written; NOT_FOUND: there is no file.
@@ -96,11 +105,16 @@ absl::StatusOr<LoadedCheckpoint> LoadNewestGoodCheckpoint(JobStore& store,
 // model_sha256.
 absl::StatusOr<std::string> ExportModel(const std::string& job_id, const Checkpoint& checkpoint);
 
-// Removes all but the newest `keep` checkpoints, rows and files, and older
-// checkpoint files that have no row. Requires: keep >= 1. The final checkpoint
-// is the newest, so it always stays.
+// Removes all but those to keep, rows and files, and older checkpoint files that
+// have no row. Requires: kept.newest >= 1. The final checkpoint is the newest, so
+// it always stays.
 absl::Status PruneCheckpoints(JobStore& store, const std::string& job_id,
-                              int keep = kDefaultKeptCheckpoints);
+                              const KeptCheckpoints& kept = {});
+
+// Removes the checkpoints of more steps than `step`, rows and files: they hold
+// what has been found wrong.
+absl::Status DropCheckpointsAfter(JobStore& store, const std::string& job_id, uint64_t step,
+                                  absl::Time now);
 
 // CHECKPOINTS_DIR/<job>; INVALID_ARGUMENT where that is no job id.
 absl::StatusOr<std::string> JobCheckpointDirectory(const std::string& checkpoints_dir,

@@ -130,7 +130,7 @@ TEST_F(CheckpointTest, DamagedByteAnywhereFallsBackToTheOneBefore) {
 
 TEST_F(CheckpointTest, TruncatedAndMissingFilesFallBack) {
   for (const uint64_t step : {100, 200, 300}) {
-    ASSERT_TRUE(SaveCheckpoint(*store_, job_, CheckpointAt(step), kNow, 3).ok());
+    ASSERT_TRUE(SaveCheckpoint(*store_, job_, CheckpointAt(step), kNow, {3, false}).ok());
   }
   std::filesystem::resize_file(Path("000000000300.safetensors"), 40);
   std::filesystem::remove(Path("000000000200.safetensors"));
@@ -201,7 +201,7 @@ TEST_F(CheckpointTest, PruningSparesWhatIsNotItsOwn) {
   WriteTestFile(Path("000000000050.safetensors.damaged"), "for people");
   WriteTestFile(Path("init.safetensors"), "initial");
   WriteTestFile(Path("000000000300.safetensors"), "row still to come");
-  ASSERT_TRUE(PruneCheckpoints(*store_, job_, 1).ok());
+  ASSERT_TRUE(PruneCheckpoints(*store_, job_, {1, false}).ok());
   EXPECT_FALSE(Exists("000000000100.safetensors"));
   EXPECT_TRUE(Exists("000000000050.safetensors.damaged"));
   EXPECT_TRUE(Exists("init.safetensors"));

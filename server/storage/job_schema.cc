@@ -38,8 +38,8 @@ CREATE TABLE jobs (
 CREATE TABLE metrics (
   job INTEGER NOT NULL REFERENCES jobs (number),
   step INTEGER NOT NULL,
-  kind TEXT NOT NULL,            -- "epoch"
-  measurement BLOB NOT NULL,     -- lockstep.v1.EpochMetrics
+  kind TEXT NOT NULL,            -- "epoch", or "ledger": one row, the newest
+  measurement BLOB NOT NULL,     -- lockstep.v1.EpochMetrics, lockstep.v1.ExampleLedger
   PRIMARY KEY (job, kind, step)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE checkpoints (

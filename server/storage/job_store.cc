@@ -185,9 +185,32 @@ absl::Status JobStore::DropEpochsAfter(const std::string& job_id, uint64_t step)
   const absl::StatusOr<int64_t> number = ExistingNumber(job_id);
   if (!number.ok()) return number.status();
   absl::StatusOr<Statement> remove =
-      database_->Prepare("DELETE FROM metrics WHERE job = ? AND step > ?");
+      database_->Prepare("DELETE FROM metrics WHERE job = ? AND kind = 'epoch' AND step > ?");
   if (!remove.ok()) return remove.status();
   return remove->BindInteger(*number).BindInteger(static_cast<int64_t>(step)).Run();
+}
+
+absl::Status JobStore::RecordLedger(const std::string& job_id, uint64_t step,
+                                    const v1::ExampleLedger& ledger) {
+  absl::MutexLock lock(&mutex_);
+  const absl::StatusOr<int64_t> number = ExistingNumber(job_id);
+  if (!number.ok()) return number.status();
+  absl::StatusOr<Transaction> transaction = Transaction::Begin(*database_);
+  if (!transaction.ok()) return transaction.status();
+  absl::StatusOr<Statement> remove =
+      database_->Prepare("DELETE FROM metrics WHERE job = ? AND kind = 'ledger'");
+  if (!remove.ok()) return remove.status();
+  const absl::Status removed = remove->BindInteger(*number).Run();
+  if (!removed.ok()) return removed;
+  absl::StatusOr<Statement> insert = database_->Prepare(
+      "INSERT INTO metrics (job, step, kind, measurement) VALUES (?, ?, 'ledger', ?)");
+  if (!insert.ok()) return insert.status();
+  const absl::Status inserted = insert->BindInteger(*number)
+                                    .BindInteger(static_cast<int64_t>(step))
+                                    .BindBytes(ledger.SerializeAsString())
+                                    .Run();
+  if (!inserted.ok()) return inserted;
+  return transaction->Commit();
 }
 
 absl::Status JobStore::RecordCheckpoint(const std::string& job_id,
@@ -306,6 +329,17 @@ absl::Status JobStore::ReadEpochs(int64_t number, v1::Progress& progress) {
   return row.status();
 }
 
+absl::Status JobStore::ReadLedger(int64_t number, v1::Progress& progress) {
+  absl::StatusOr<Statement> select =
+      database_->Prepare("SELECT measurement FROM metrics WHERE job = ? AND kind = 'ledger'");
+  if (!select.ok()) return select.status();
+  const absl::StatusOr<bool> row = select->BindInteger(number).Step();
+  if (!row.ok() || !*row) return row.status();
+  return ParseColumn(*select, 0,
+                     absl::StrCat("database ", database_->path(), ": ", JobId(number), "'s ledger"),
+                     progress.mutable_ledger());
+}
+
 absl::StatusOr<v1::Job> JobStore::GetJob(const std::string& job_id) {
   absl::MutexLock lock(&mutex_);
   const absl::StatusOr<int64_t> number = ExistingNumber(job_id);
@@ -315,6 +349,8 @@ absl::StatusOr<v1::Job> JobStore::GetJob(const std::string& job_id) {
   v1::Job& job = jobs->front();
   const absl::Status read = ReadEpochs(*number, *job.mutable_progress());
   if (!read.ok()) return read;
+  const absl::Status counted = ReadLedger(*number, *job.mutable_progress());
+  if (!counted.ok()) return counted;
   return std::move(job);
 }
 

@@ -82,6 +82,11 @@ class JobStore {
   // to an older checkpoint.
   absl::Status DropEpochsAfter(const std::string& job_id, uint64_t step);
 
+  // Keeps the ledger that belongs to the checkpoint of this step, for GetJob, in
+  // place of all others.
+  absl::Status RecordLedger(const std::string& job_id, uint64_t step,
+                            const v1::ExampleLedger& ledger);
+
   // Adds the checkpoint, in place of one of the same step. Call it when the
   // file is on disk.
   absl::Status RecordCheckpoint(const std::string& job_id, const CheckpointRecord& checkpoint);
@@ -91,7 +96,7 @@ class JobStore {
   absl::StatusOr<std::vector<CheckpointRecord>> Checkpoints(const std::string& job_id);
 
   // All that is on record: of `progress` the epochs and the newest validation
-  // values, `workers` empty; model_sha256 and checkpoint_step are those of the
+  // values and the ledger, `workers` empty; model_sha256 and checkpoint_step are those of the
   // newest checkpoint.
   absl::StatusOr<v1::Job> GetJob(const std::string& job_id);
   // As GetJob, but without progress.epochs; newest first.
@@ -116,6 +121,8 @@ class JobStore {
   absl::StatusOr<std::vector<v1::Job>> ReadJobs(absl::string_view condition_and_order)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<v1::Job> ReadJob(const Statement& row) const;
+  absl::Status ReadLedger(int64_t number, v1::Progress& progress)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ReadEpochs(int64_t number, v1::Progress& progress)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

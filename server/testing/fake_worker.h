@@ -126,6 +126,7 @@ class FakeWorker : public WorkerLink {
         v1::GradientChunk& chunk = *answer.message.mutable_gradient_chunk();
         chunk.set_job_id(round.job_id());
         chunk.set_step(round.step());
+        chunk.set_round(round.round());
         chunk.set_first_shard(node.first);
         chunk.set_end_shard(node.end);
         chunk.set_chunk(static_cast<uint32_t>(begin / kChunkElements));

@@ -51,6 +51,12 @@ class FailuresTest : public ::testing::Test {
     EXPECT_EQ(job.progress().step(), job.progress().total_steps());
     EXPECT_EQ(job.progress().epochs_size(), kEpochs);
     EXPECT_EQ(job.model_sha256(), CalmHash()) << job_id;
+    // Every example of every epoch once, whatever has happened.
+    const v1::ExampleLedger& ledger = job.progress().ledger();
+    EXPECT_EQ(ledger.total(), kEpochs * job.progress().training_examples());
+    EXPECT_EQ(ledger.consumed(), ledger.total());
+    EXPECT_EQ(ledger.lost(), 0);
+    EXPECT_EQ(ledger.twice(), 0);
   }
 
   Cluster cluster_;
@@ -105,6 +111,68 @@ TEST_F(FailuresTest, ServerKilledAndWorkersComeBackByThemselves) {
   ExpectCalmHash(job);
   EXPECT_FALSE(cluster_.worker("first").HasEnded());
   EXPECT_FALSE(cluster_.worker("second").HasEnded());
+}
+
+TEST_F(FailuresTest, ServerKilledInTheMiddleOfEpochsAgainAndAgain) {
+  cluster_.StartWorker("first");
+  cluster_.StartWorker("second");
+  DigitsJob spec = LongJob();
+  spec.more = "checkpoint: {interval_steps: 7}\n";  // 23 steps an epoch
+  const std::string job = cluster_.Submit(WriteDigitsJob(cluster_.folder(), spec));
+  uint64_t step = kEarlyStep;
+  for (int kill = 0; kill < 4; ++kill, step += 300) {
+    cluster_.WaitForStep(job, step);
+    cluster_.KillServer();
+    cluster_.RestartServer();
+  }
+  ExpectCalmHash(job);
+}
+
+TEST_F(FailuresTest, AWorkerAskedToEndFinishesItsShardAndSaysGoodbye) {
+  cluster_.StartWorker("first");
+  cluster_.StartWorker("leaving");
+  cluster_.WaitForWorkers(2);
+  const std::string job = SubmitLongJob();
+  cluster_.WaitForStep(job, kEarlyStep);
+  EXPECT_EQ(cluster_.StopWorker("leaving"), 0);
+  cluster_.WaitForWorkers(1);
+  ExpectCalmHash(job);
+}
+
+TEST_F(FailuresTest, AWorkerThatAnswersWronglyIsFoundAndGetsNoMoreWork) {
+  cluster_.StartWorker("first");
+  cluster_.StartWorker("second");
+  cluster_.StartWorker("broken", {"--corrupt-shard", "0.01", "--corrupt-seed", "3"});
+  cluster_.WaitForWorkers(3);
+  DigitsJob spec = LongJob();
+  spec.more = "audit: 1\n";
+  const std::string job = cluster_.Submit(WriteDigitsJob(cluster_.folder(), spec));
+  ExpectCalmHash(job);
+  const v1::Job done = cluster_.Status(job);
+  bool named = false;
+  for (const v1::JobEvent& event : done.events()) {
+    if (event.kind() != "worker_quarantined") continue;
+    named = true;
+    EXPECT_EQ(event.message().rfind("broken: job-", 0), 0) << event.message();
+  }
+  EXPECT_TRUE(named);
+  for (const v1::Worker& worker : cluster_.Workers().workers()) {
+    EXPECT_EQ(worker.quarantine().empty(), worker.name() != "broken") << worker.name();
+  }
+}
+
+TEST_F(FailuresTest, ABrokenConnectionIsMadeAnew) {
+  cluster_.StartWorker("first");
+  cluster_.StartWorker("second");
+  cluster_.WaitForWorkers(2);
+  const std::string job = SubmitLongJob();
+  for (uint64_t step : {200, 500, 900}) {
+    cluster_.WaitForStep(job, step);
+    cluster_.worker("second").Signal(SIGUSR1);
+  }
+  ExpectCalmHash(job);
+  EXPECT_FALSE(cluster_.worker("second").HasEnded());
+  cluster_.WaitForWorkers(2);
 }
 
 TEST_F(FailuresTest, ServerStoppedAndStartedAgain) {

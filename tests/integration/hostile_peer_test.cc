@@ -53,7 +53,7 @@ v1::JobSpec Spec(uint64_t steps) {
 
 v1::WorkerMessage Register(const std::string& name) {
   v1::WorkerMessage message;
-  message.mutable_register_()->set_protocol_version(2);
+  message.mutable_register_()->set_protocol_version(3);
   message.mutable_register_()->set_name(name);
   return message;
 }
@@ -289,6 +289,7 @@ TEST_F(HostilePeerTest, WhatNoWorkerSendsEndsItsStreamWithTheFieldsName) {
     v1::GradientChunk& chunk = *message->mutable_gradient_chunk();
     chunk.set_job_id(round.job_id());
     chunk.set_step(round.step());
+    chunk.set_round(round.round());
     chunk.set_first_shard(round.nodes(0).first_shard());
     chunk.set_end_shard(round.nodes(0).end_shard());
     message->set_payload(std::string(bytes, '\0'));
@@ -385,6 +386,7 @@ TEST_F(HostilePeerTest, GradientsThatAreNoNumbersFailTheirJobAlone) {
     v1::WorkerMessage message;
     v1::GradientChunk& chunk = *message.mutable_gradient_chunk();
     chunk.set_job_id(round.job_id());
+    chunk.set_round(round.round());
     chunk.set_first_shard(node.first_shard());
     chunk.set_end_shard(node.end_shard());
     message.set_payload(poison.data(), poison.size() * sizeof(float));

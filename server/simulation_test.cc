@@ -1,0 +1,133 @@
+// Thousands of random lives of a cluster, each by its seed. Every one must end
+// with the bits, the measurements and the ledger of a calm run.
+//
+//   bazel-bin/server/simulation_test --seed 4711      one life again
+//   bazel-bin/server/simulation_test --seeds 100000   more of them
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
+#include <map>
+#include <string>
+
+#include "server/testing/cluster_simulation.h"
+
+namespace lockstep::server {
+namespace {
+
+uint64_t first_seed = 1;
+uint64_t seeds = 1500;  // of each kind
+
+// Two epochs of three steps, few parameters; a checkpoint after every step.
+v1::JobSpec Spec() {
+  v1::JobSpec spec;
+  spec.set_seed(5);
+  spec.add_model()->mutable_linear()->set_out_features(3);
+  spec.mutable_model(0)->mutable_linear()->set_bias(true);
+  spec.mutable_loss()->mutable_cross_entropy();
+  spec.mutable_optimizer()->mutable_sgd()->set_learning_rate(0.1f);
+  spec.mutable_optimizer()->mutable_sgd()->set_momentum(0.9f);
+  spec.set_epochs(4);
+  spec.set_batch_size(20);
+  spec.set_shards(6);
+  spec.mutable_workers()->set_min(1);
+  spec.mutable_workers()->set_max(6);
+  spec.mutable_checkpoint()->set_interval_steps(1);
+  v1::DataSummary& data = *spec.mutable_data_summary();
+  data.set_training_examples(50);
+  data.set_validation_examples(9);
+  data.add_example_shape(4);
+  data.set_classes(3);
+  return spec;
+}
+
+void ExpectEqual(const SimulationOutcome& outcome, const SimulationOutcome& calm) {
+  ASSERT_EQ(outcome.trouble, "");
+  EXPECT_EQ(outcome.hash, calm.hash);
+  const v1::ExampleLedger& ledger = outcome.job.progress().ledger();
+  EXPECT_EQ(ledger.consumed(), 200);
+  EXPECT_EQ(ledger.total(), 200);
+  EXPECT_EQ(ledger.lost(), 0);
+  EXPECT_EQ(ledger.twice(), 0);
+  ASSERT_EQ(outcome.epochs.size(), calm.epochs.size());
+  for (size_t i = 0; i < calm.epochs.size(); ++i) {
+    EXPECT_EQ(outcome.epochs[i].training_loss(), calm.epochs[i].training_loss());
+    EXPECT_EQ(outcome.epochs[i].validation_loss(), calm.epochs[i].validation_loss());
+  }
+}
+
+// Returns how often each kind of trouble came.
+std::map<std::string, int> RunLives(SimulationOptions options) {
+  const SimulationOutcome calm = ClusterSimulation(options).RunCalmly();
+  EXPECT_EQ(calm.trouble, "");
+  std::map<std::string, int> happened;
+  for (uint64_t seed = first_seed; seed < first_seed + seeds; ++seed) {
+    SCOPED_TRACE("again with --seed " + std::to_string(seed));
+    options.seed = seed;
+    const SimulationOutcome outcome = ClusterSimulation(options).Run();
+    ExpectEqual(outcome, calm);
+    for (const auto& [what, times] : outcome.happened) happened[what] += times;
+    if (testing::Test::HasFailure()) break;
+  }
+  for (const auto& [what, times] : happened) std::cout << what << ": " << times << "\n";
+  return happened;
+}
+
+void ExpectTried(const std::map<std::string, int>& happened,
+                 const std::vector<std::string>& troubles) {
+  if (seeds < 100) return;
+  for (const std::string& trouble : troubles) EXPECT_GT(happened.count(trouble), 0) << trouble;
+}
+
+TEST(SimulationTest, WorkersComeGoDieAndStallAndTheServerDies) {
+  SimulationOptions options;
+  options.spec = Spec();
+  ExpectTried(RunLives(options), {"joined", "left", "killed", "stalled", "lease lapsed",
+                                  "zombie's answer dropped", "server killed", "shard speculated"});
+}
+
+TEST(SimulationTest, WrongAnswersAreFoundWhereEveryShardIsAudited) {
+  SimulationOptions options;
+  options.spec = Spec();
+  options.spec.set_audit(1);
+  options.wrong_answers = 20;
+  ExpectTried(RunLives(options),
+              {"answer spoiled", "worker quarantined", "shard audited", "server killed"});
+}
+
+TEST(SimulationTest, ASampleOfShardsIsAuditedWhileAllElseGoesWrong) {
+  SimulationOptions options;
+  options.spec = Spec();
+  options.spec.set_audit(0.2);
+  options.stalls = 40;
+  ExpectTried(RunLives(options), {"shard audited", "shard speculated"});
+}
+
+TEST(SimulationTest, AMinimumOfWorkersIsWaitedFor) {
+  SimulationOptions options;
+  options.spec = Spec();
+  options.spec.mutable_workers()->set_min(2);
+  options.kills = 30;
+  RunLives(options);
+}
+
+}  // namespace
+
+int Main(int argc, char** argv) {
+  testing::InitGoogleMock(&argc, argv);
+  for (int i = 1; i + 1 < argc; i += 2) {
+    if (std::strcmp(argv[i], "--seed") == 0) {
+      first_seed = std::strtoull(argv[i + 1], nullptr, 10);
+      seeds = 1;
+    } else if (std::strcmp(argv[i], "--seeds") == 0) {
+      seeds = std::strtoull(argv[i + 1], nullptr, 10);
+    }
+  }
+  return RUN_ALL_TESTS();
+}
+
+}  // namespace lockstep::server
+
+int main(int argc, char** argv) { return lockstep::server::Main(argc, argv); }

@@ -1,0 +1,123 @@
+// A whole cluster in one thread: a job's runner, the registry with its leases,
+// fake workers and a disk of checkpoints, under a clock that only moves when the
+// simulation moves it. A seed decides everything that happens: who joins, leaves,
+// is killed, stalls beyond its lease and comes back as a zombie, is slow, answers
+// wrongly, and when the server dies. The same seed gives the same life.
+#ifndef LOCKSTEP_SERVER_TESTING_CLUSTER_SIMULATION_H_
+#define LOCKSTEP_SERVER_TESTING_CLUSTER_SIMULATION_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "lockstep/v1/job.pb.h"
+#include "server/job_runner.h"
+#include "server/testing/fake_worker.h"
+#include "server/worker_registry.h"
+
+namespace lockstep::server {
+
+struct SimulationOptions {
+  v1::JobSpec spec;
+  uint64_t seed = 1;
+  // Chances of 1,000 that a move is one of these.
+  int joins = 20;
+  int leaves = 6;
+  int kills = 10;
+  int stalls = 10;
+  int server_deaths = 2;
+  // Chance of 1,000 that an answer is wrong. Only what is audited is safe then.
+  int wrong_answers = 0;
+  // After so many moves nothing more goes wrong, so that the job ends.
+  int wild_moves = 3000;
+};
+
+// What a life has shown; counts are for tests that something was tried at all.
+struct SimulationOutcome {
+  std::string trouble;  // empty: the job has succeeded
+  std::string hash;     // of parameters and optimizer state
+  v1::Job job;          // progress at the end
+  std::vector<v1::EpochMetrics> epochs;
+  std::map<std::string, int> happened;
+};
+
+class ClusterSimulation : public JobRunnerHost {
+ public:
+  explicit ClusterSimulation(SimulationOptions options);
+
+  // One life, from the first worker to the job's end.
+  SimulationOutcome Run();
+  // The same with one worker to which nothing happens.
+  SimulationOutcome RunCalmly();
+
+  // ---- JobRunnerHost
+  void OnRunning(const std::string&, const std::string&) override {}
+  void OnEpoch(const std::string&, const v1::EpochMetrics& metrics) override;
+  void OnCheckpoint(const std::string&, Checkpoint checkpoint) override;
+  void OnEnded(const std::string&, v1::JobState state, const std::string& reason,
+               std::optional<Checkpoint> checkpoint) override;
+  void OnQuarantine(const std::string&, const std::string& worker,
+                    const std::string& reason) override;
+  void OnEvent(const std::string&, const std::string& kind, const std::string&) override;
+  void OnRewind(const std::string&, Rewind rewind) override;
+
+ private:
+  struct SimulatedWorker {
+    std::shared_ptr<FakeWorker> worker;
+    // Says and does nothing until then, heartbeats included.
+    absl::Time silent_until = absl::InfinitePast();
+    // One move in so many is its own.
+    int slowness = 1;
+    bool leaving = false;
+  };
+
+  uint32_t Dice(uint32_t sides) { return static_cast<uint32_t>(random_() % sides); }
+  bool Chance(int of_thousand) { return Dice(1000) < static_cast<uint32_t>(of_thousand); }
+  void StartServer(std::optional<Rewind> rewind);
+  void Join();
+  void Disconnect(const std::string& name);
+  // One random event; `wild`: trouble included.
+  void Move(bool wild);
+  void MakeTrouble(const std::string& name);
+  void KillServer();
+  void LetWork(const std::string& name);
+  void Deliver(const std::string& name, FakeWorker::Answer answer);
+  void Spoil(FakeWorker::Answer* answer);
+  void WatchLeases();
+  void CarryOutWishes();
+  SimulationOutcome Outcome();
+  std::string RandomWorker();
+
+  const SimulationOptions options_;
+  std::mt19937_64 random_;
+  int64_t total_elements_ = 0;
+  absl::Time now_ = absl::UnixEpoch();
+  std::shared_ptr<JobRunner> runner_;
+  WorkerRegistry registry_;
+  std::map<std::string, SimulatedWorker> workers_;  // zombies included
+  int joined_ = 0;
+  bool wild_ = true;
+
+  // The disk.
+  std::vector<Checkpoint> checkpoints_;
+  std::vector<v1::EpochMetrics> epochs_;
+  // What the runner wants; done when it has returned.
+  std::map<std::string, std::string> to_quarantine_;
+  std::optional<Rewind> rewind_;
+
+  bool ended_ = false;
+  v1::JobState state_ = v1::JOB_STATE_UNSPECIFIED;
+  std::string reason_;
+  std::optional<Checkpoint> last_;
+  std::string trouble_;
+  std::map<std::string, int> happened_;
+};
+
+}  // namespace lockstep::server
+
+#endif  // LOCKSTEP_SERVER_TESTING_CLUSTER_SIMULATION_H_
