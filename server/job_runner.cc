@@ -120,14 +120,16 @@ void JobRunner::StartRound() {
     update.batch_size = static_cast<double>(RoundExamples());
     update.learning_rate_factor =
         schedule_.Factor(step_, plan_.total_steps, plan_.steps_per_epoch, plateau_.factor());
-    aggregation_ = std::make_shared<StepAggregation>(store_.get(), plan_.shards, update);
+    aggregation_ =
+        std::make_shared<StepAggregation>(store_.get(), plan_.shards, update,
+                                          spec_.gradient_format() == v1::GRADIENT_FORMAT_BFLOAT16);
   }
   for (auto& entry : participants_) {
     entry.second.follows = false;
     entry.second.outstanding.clear();
     entry.second.first_shard = entry.second.end_shard = 0;
   }
-  const std::vector<std::string> names = ReadyWorkers();
+  const std::vector<std::string> names = WorkersForRound();
   HandOut(names, AssignShards(plan_.shards, static_cast<int>(names.size())));
 }
 
@@ -194,8 +196,27 @@ void JobRunner::PublishChunk(int chunk) {
   message.mutable_parameter_chunk()->set_chunk(chunk);
   const Tensor values = store_->NextChunk(chunk);
   for (auto& entry : participants_) {
-    if (entry.second.follows) entry.second.link->Send(message, values);
+    Participant& participant = entry.second;
+    if (!participant.follows) continue;
+    // It is sent the whole version where it gets nodes again.
+    participant.follows = !IsBehind(participant);
+    if (participant.follows) participant.link->Send(message, values);
   }
+}
+
+bool JobRunner::IsBehind(const Participant& participant) const {
+  constexpr size_t kMessageBytes = 16 << 20;
+  const size_t version_bytes = store_->layout().total_elements() * sizeof(float);
+  return participant.link->unsent_bytes() > version_bytes + kMessageBytes;
+}
+
+std::vector<std::string> JobRunner::WorkersForRound() const {
+  std::vector<std::string> names = ReadyWorkers();
+  std::vector<std::string> abreast;
+  for (const std::string& name : names) {
+    if (!IsBehind(participants_.at(name))) abreast.push_back(name);
+  }
+  return abreast.empty() ? names : abreast;
 }
 
 // ---- what workers answer

@@ -151,6 +151,11 @@ class JobRunner {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Checkpoint Snapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<std::string> ReadyWorkers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether it takes in what it is sent so slowly that more would only pile up:
+  // a version of the parameters and 16 MiB wait for it.
+  bool IsBehind(const Participant& participant) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Those that are not behind; all where none is abreast.
+  std::vector<std::string> WorkersForRound() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetWaiting(bool waiting) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string WaitingReason() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Whom a round waits for that takes far longer than those before; empty: none does.

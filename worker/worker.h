@@ -24,6 +24,8 @@ struct WorkerOptions {
   int threads = 1;
   // Layers beside job.proto's that jobs may name.
   LayerRegistry layers;
+  // Whether to use memory that a server on this machine maps too.
+  bool shared_memory = true;
 
   // InvalidArgument: what is wrong with which flag.
   absl::Status Validate() const;
