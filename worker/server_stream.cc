@@ -87,6 +87,11 @@ void ServerStream::SendEncoded(const v1::WorkerMessage& message, const Tensor& v
   Queue(EncodeFrame(message, values.data<float>(), size_bytes, values.storage()));
 }
 
+size_t ServerStream::queued_bytes() const {
+  absl::MutexLock lock(&mutex_);
+  return queued_bytes_;
+}
+
 bool ServerStream::sends_shared() const {
   absl::MutexLock lock(&mutex_);
   return sends_shared_;
@@ -187,7 +192,10 @@ void ServerStream::ReleaseShared(uint64_t position) {
     absl::MutexLock lock(&mutex_);
     return sends_shared_ ? shared_ : nullptr;
   }();
-  if (shared != nullptr) shared->Release(position);
+  if (shared == nullptr) return;
+  shared->Release(position);
+  // Gradients of the step before have been added: their memory is free again.
+  (void)shared->Flush();
 }
 
 void ServerStream::Fail(const absl::Status& status) {

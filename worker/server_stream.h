@@ -53,6 +53,8 @@ class ServerStream : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   // The same with `size_bytes` of the values' memory as the payload: an encoding of
   // theirs. Not through shared memory.
   void SendEncoded(const v1::WorkerMessage& message, const Tensor& values, size_t size_bytes);
+  // Bytes of messages that wait to be written to the stream.
+  size_t queued_bytes() const;
   // Whether Send goes through shared memory, where that is.
   bool sends_shared() const;
   // No more messages after those queued: the server sees an orderly end.
