@@ -67,7 +67,6 @@ class JobSession {
   const std::shared_ptr<const JobData> data_;
   const std::unique_ptr<NodeComputation> computation_;
   std::shared_ptr<ParameterReplica> replica_;
-  const std::shared_ptr<ParameterReplica> replica_;
   // Of the nodes' gradients, where the server shares memory.
   std::unique_ptr<SharedBlocks> gradient_blocks_;
 };
