@@ -25,10 +25,9 @@ DigitsJob LongJob(int epochs) {
 
 CommandResult TrainUnderChaos(const LoggedFolder& folder, const std::string& plan, int seed,
                               int epochs) {
-  return RunLockstep(folder,
-                     {"train", WriteDigitsJob(folder, LongJob(epochs)), "--workers", "3",
-                      "--threads", "1", "--output", folder.PathOf("run"), "--overwrite", "--chaos",
-                      plan, "--chaos-seed", std::to_string(seed)});
+  return RunLockstep(folder, {"train", WriteDigitsJob(folder, LongJob(epochs)), "--workers", "3",
+                              "--threads", "1", "--output", folder.PathOf("run"), "--overwrite",
+                              "--chaos", plan, "--chaos-seed", std::to_string(seed)});
 }
 
 void ExpectEqual(const CommandResult& result) {
