@@ -241,7 +241,8 @@ class JobRunner {
   void HandOutAudits(const std::vector<std::string>& names,
                      const std::vector<std::vector<ShardNode>>& nodes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Gives a late worker's nodes to `idle` ones, from the back.
+  // Gives a late worker's nodes to `idle` ones, and takes those off the list.
+  // Requires: there are some.
   void Speculate(const Participant& late, std::vector<std::string>* idle)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Asks somebody else about nodes whose answers are missing or differ.

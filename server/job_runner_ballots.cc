@@ -87,29 +87,26 @@ void JobRunner::Tick() {
 }
 
 void JobRunner::Speculate(const Participant& late, std::vector<std::string>* idle) {
-  // From the back: it works at the front.
-  std::vector<ShardNode> nodes;
-  for (const auto& entry : late.outstanding) nodes.insert(nodes.begin(), entry.first);
-  for (const ShardNode& node : nodes) {
-    if (idle->empty()) return;
+  std::map<std::string, std::vector<ShardNode>> shares;
+  size_t turn = 0;
+  for (const auto& [node, outstanding] : late.outstanding) {
     if (HoldersOf(node) > 1) continue;
+    const std::string& name = (*idle)[turn++ % idle->size()];
     auto ballot = ballots_.find(node);
+    // One that has answered already cannot give a second opinion.
+    if (ballot != ballots_.end() && ballot->second.times_asked(name) > 0) continue;
     if (ballot == ballots_.end()) {
       ballot = ballots_.emplace(node, NodeBallot(NodeBallot::Kind::kSpeculation, Parts())).first;
-      const Outstanding& outstanding = late.outstanding.at(node);
       for (size_t chunk = 0; chunk < outstanding.chunks.size(); ++chunk) {
         if (outstanding.chunks[chunk]) ballot->second.CloseUnseen(static_cast<int>(chunk));
       }
     }
-    // One that has answered already cannot give a second opinion.
-    const auto fresh = std::find_if(idle->begin(), idle->end(), [&ballot](const std::string& name) {
-      return ballot->second.times_asked(name) == 0;
-    });
-    if (fresh == idle->end()) continue;
-    const std::string name = *fresh;
-    idle->erase(fresh);
     shards_speculated_ += node.size();
-    HandOut({name}, {{node}});
+    shares[name].push_back(node);
+  }
+  for (const auto& [name, nodes] : shares) {
+    idle->erase(std::find(idle->begin(), idle->end(), name));
+    HandOut({name}, {nodes});
   }
 }
 
