@@ -430,6 +430,8 @@ void JobRunner::CommitStep() {
   }
   const absl::Time now = now_();
   const absl::Duration duration = now - round_started_;
+  if (last_commit_.has_value()) longest_pause_ = std::max(longest_pause_, now - *last_commit_);
+  last_commit_ = now;
   throughput_.Add(now, duration, examples);
   training_seconds_ += absl::ToDoubleSeconds(duration);
   epoch_seconds_ += absl::ToDoubleSeconds(duration);

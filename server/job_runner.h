@@ -337,6 +337,8 @@ class JobRunner {
   uint64_t shards_speculated_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t answers_dropped_ ABSL_GUARDED_BY(mutex_) = 0;
   std::string hold_ ABSL_GUARDED_BY(mutex_);  // why no round may begin; empty: one may
+  std::optional<absl::Time> last_commit_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration longest_pause_ ABSL_GUARDED_BY(mutex_);
   absl::Time last_checkpoint_ ABSL_GUARDED_BY(mutex_);
 
   std::optional<double> training_loss_ ABSL_GUARDED_BY(mutex_);
