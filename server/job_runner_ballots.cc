@@ -119,15 +119,19 @@ int JobRunner::HoldersOf(const ShardNode& node) const {
 // ---- opinions
 
 std::string JobRunner::NextToAsk(const ShardNode& node, const NodeBallot& ballot) const {
-  const std::vector<std::string> names = AvailableWorkers();
+  const std::vector<std::string> names = ReadyWorkers();
   // Each is asked twice: who contradicts itself is found. More often helps only
   // where nobody else is there.
   const int most = names.size() == 1 ? std::numeric_limits<int>::max() : 2;
+  // Least asked first, and of those one that is not behind.
+  const auto rank = [&](const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return std::make_pair(ballot.times_asked(name), participants_.at(name).late.size());
+  };
   std::string best;
   for (const std::string& name : names) {
     if (participants_.at(name).outstanding.count(node) > 0) continue;
-    const int asked = ballot.times_asked(name);
-    if (asked < most && (best.empty() || asked < ballot.times_asked(best))) best = name;
+    if (ballot.times_asked(name) >= most) continue;
+    if (best.empty() || rank(name) < rank(best)) best = name;
   }
   return best;
 }

@@ -57,6 +57,19 @@ v1::WorkerMessage JobSession::ReadyMessage() const {
   return message;
 }
 
+void JobSession::SkipRound(const v1::Round& round, ServerStream& stream) const {
+  for (const v1::ShardRange& node : round.nodes()) {
+    v1::WorkerMessage message;
+    v1::NodeResult& result = *message.mutable_node_result();
+    result.set_job_id(job_id_);
+    result.set_round(round.round());
+    result.set_first_shard(node.first_shard());
+    result.set_end_shard(node.end_shard());
+    result.set_skipped(true);
+    stream.Send(message);
+  }
+}
+
 absl::Status JobSession::Compute(const v1::Round& round, ServerStream& stream,
                                  const std::function<bool()>& cancelled) {
   if (round.kind() == v1::TRAIN && round.step() >= computation_->plan().total_steps) {
@@ -64,6 +77,10 @@ absl::Status JobSession::Compute(const v1::Round& round, ServerStream& stream,
         "round.step: got ", round.step(), ", want less than ", computation_->plan().total_steps));
   }
   const auto parameters = replica_->Adopt(round.step());
+  if (!parameters.ok() && replica_->IsPast(round.step())) {
+    SkipRound(round, stream);
+    return absl::OkStatus();
+  }
   if (!parameters.ok()) return parameters.status();
   computation_->SetParameters(*parameters);
   std::vector<ShardNode> nodes;

@@ -48,6 +48,8 @@ class JobSession {
  private:
   JobSession(const v1::PrepareJob& request, std::shared_ptr<const JobData> data,
              std::unique_ptr<NodeComputation> computation, FaultInjection* faults);
+  // Says of a round that others have finished, or will, that it was not computed.
+  void SkipRound(const v1::Round& round, ServerStream& stream) const;
   absl::StatusOr<NodeLosses> ComputeNode(const v1::Round& round, const ShardNode& node,
                                          ServerStream& stream);
 

@@ -35,13 +35,16 @@ class ParameterReplica {
   // The whole of `version`: the one in use, or the one filled up by now, which
   // is then in use. Errors: FailedPrecondition: neither.
   absl::StatusOr<Tensor> Adopt(uint64_t version);
+  // Whether a later version than this has begun to come, so that this one will
+  // never be whole.
+  bool IsPast(uint64_t version) const;
 
  private:
   const int64_t total_elements_;
   const int64_t chunk_elements_;
   const int chunk_count_;
 
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   Tensor current_ ABSL_GUARDED_BY(mutex_);
   uint64_t current_version_ ABSL_GUARDED_BY(mutex_) = 0;
   Tensor incoming_ ABSL_GUARDED_BY(mutex_);
