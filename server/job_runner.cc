@@ -382,6 +382,9 @@ absl::Status JobRunner::OnNodeResult(const std::string& name, const v1::NodeResu
 
 void JobRunner::OnSkipped(Participant& participant, uint64_t round, const ShardNode& node) {
   participant.late.erase({round, node});
+  // It lacks the parameters that it was sent: with its next node it gets them again.
+  participant.version.reset();
+  participant.follows = false;
   if (in_round_ && round == round_ && participant.outstanding.erase(node) > 0 &&
       ballots_.count(node) == 0) {
     freed_.push_back(node);

@@ -213,7 +213,7 @@ TEST_F(FailuresTest, TwoJobsAtOnce) {
   ExpectCalmHash(second);
 }
 
-// The state folder on a disk of its own, of 3 MB.
+// The state folder on a disk of its own, of 16 MB.
 class DiskTest : public FailuresTest {
  protected:
   std::string fill_path() const { return cluster_.state_dir() + "/fill"; }
@@ -221,14 +221,14 @@ class DiskTest : public FailuresTest {
 
 TEST_F(DiskTest, AFullDiskPausesTheJobAndLosesNothing) {
   EXPECT_EQ(cluster_.StopServer(), 0);
-  if (!server::MountSmallDisk(cluster_.state_dir(), "3m")) {
+  if (!server::MountSmallDisk(cluster_.state_dir(), "16m")) {
     GTEST_SKIP() << "mounting is not allowed here";
   }
   cluster_.RestartServer();
   cluster_.StartWorker("first");
   const std::string job = SubmitLongJob();
   cluster_.WaitForStep(job, kEarlyStep);
-  std::ofstream(fill_path()) << std::string(4 << 20, 'x');
+  std::ofstream(fill_path()) << std::string(20 << 20, 'x');
   const v1::Job paused =
       cluster_.WaitFor(job, "a job that waits for the disk", [](const auto& now) {
         return now.state_reason().find("paused until the server's disk has room") !=
