@@ -160,7 +160,8 @@ TEST_F(FailuresTest, AWorkerThatAnswersWronglyIsFoundAndGetsNoMoreWork) {
     EXPECT_EQ(event.message().rfind("broken: job-", 0), 0) << event.message();
   }
   EXPECT_TRUE(named);
-  for (const v1::Worker& worker : cluster_.Workers().workers()) {
+  const v1::ListWorkersResponse workers = cluster_.Workers();
+  for (const v1::Worker& worker : workers.workers()) {
     EXPECT_EQ(worker.quarantine().empty(), worker.name() != "broken") << worker.name();
   }
 }
