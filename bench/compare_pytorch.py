@@ -13,6 +13,10 @@ beforehand, a batch is one index_select, optimizers are fused, no loss is read.
 Lockstep runs as its users run it: `lockstep train` with the real binaries, gRPC
 and all. Both are measured over whole epochs; the first ones are not counted.
 
+--steps compares one process's training steps instead: the engine without
+server and network, beside PyTorch eager, torch.compile and JAX; those are the
+measurements of bench/report.py --row step.
+
 Needs PyTorch 2.13 (pip install torch==2.13.0 numpy), Fashion-MNIST
 ($LOCKSTEP_DATA_DIR/fashion-mnist or examples/fashion_mnist/data) and the
 binaries (tools/build.sh).
@@ -34,6 +38,10 @@ try:
     import torch
 except ImportError as error:
     sys.exit(f"compare_pytorch.py: {error}; want: pip install torch==2.13.0 numpy (bench/README.md)")
+
+from rows.engine_steps import PEER_NAMES, STEPS, measure_step, milliseconds
+from rows.programs import Programs, add_timing_options
+from rows.row import NotMeasured
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = [784, 512, 256, 10]
@@ -71,10 +79,6 @@ optimizer:
 batch_size: {batch_size}
 epochs: {epochs}
 """
-
-
-class NotMeasured(Exception):
-    """A side that could not run; the message says why."""
 
 
 def read_idx(path):
@@ -260,6 +264,37 @@ def table_line(cells):
     ).rstrip()
 
 
+# Steps
+
+
+def step_row(programs, name, step):
+    """Milliseconds of a step by side; None for what is not installed."""
+    times, missing = milliseconds(measure_step(programs, step))
+    for gap in missing:
+        programs.say(gap)
+    row = {"step": name, "engine_ms": times["engine"]}
+    row.update({f"{peer}_ms": times.get(peer) for peer in PEER_NAMES})
+    peers = [times[peer] for peer in PEER_NAMES if peer in times]
+    row["ratio"] = round(min(peers) / times["engine"], 3) if peers else None
+    return row
+
+
+def compare_steps(options):
+    programs = Programs(options)
+    headings = ["step", "engine ms", *(f"{name} ms" for name in PEER_NAMES.values()), "ratio"]
+    if options.format == "table":
+        print("  ".join(f"{h:>16}" if i else f"{h:<36}" for i, h in enumerate(headings)))
+    rows = []
+    for name, step in STEPS:
+        rows.append(step_row(programs, name, step))
+        cells = ["-" if v is None else f"{v:.2f}" if i else v
+                 for i, v in enumerate(rows[-1].values())]
+        if options.format == "table":
+            print("  ".join(f"{c:>16}" if i else f"{c:<36}" for i, c in enumerate(cells)),
+                  flush=True)
+    return rows
+
+
 def parse_options():
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n\n")[0], formatter_class=argparse.RawDescriptionHelpFormatter
@@ -272,12 +307,17 @@ def parse_options():
                         help="epochs per measurement, the first not counted (default 4)")
     parser.add_argument("--quick", action="store_true",
                         help="one round of two epochs, batch 512 alone: whether it works")
+    parser.add_argument("--steps", action="store_true",
+                        help="compare single training steps of one process")
+    add_timing_options(parser)
     parser.add_argument("--only-torch", action="store_true", help="leave Lockstep's half out")
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.epochs = 1, 2
     if options.rounds < 1 or options.epochs < 2:
         parser.error("want at least 1 round and 2 epochs")
+    if options.steps:
+        return options
     folders = [ROOT / "examples" / "fashion_mnist" / "data"]
     if os.environ.get("LOCKSTEP_DATA_DIR"):
         folders.insert(0, Path(os.environ["LOCKSTEP_DATA_DIR"]).resolve() / "fashion-mnist")
@@ -289,6 +329,14 @@ def parse_options():
 
 def main():
     options = parse_options()
+    if options.steps:
+        try:
+            rows = compare_steps(options)
+        except NotMeasured as problem:
+            sys.exit(f"compare_pytorch.py: {problem}")
+        if options.format == "json":
+            print(json.dumps(rows, indent=2))
+        return
     rows = []
     if options.format == "table":
         print(table_line(HEADINGS), flush=True)

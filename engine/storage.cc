@@ -100,7 +100,16 @@ std::shared_ptr<Storage> Storage::Allocate(size_t size_bytes) {
                                        size_class.capacity_bytes);
 }
 
-Storage::~Storage() { Cache().Give(ClassFor(capacity_bytes_).index, data_); }
+std::shared_ptr<Storage> Storage::Use(std::shared_ptr<const StorageOwner> owner, void* data,
+                                      size_t size_bytes, bool foreign) {
+  LOCKSTEP_CHECK_EQ(reinterpret_cast<uintptr_t>(data) % kStorageAlignment, 0u);
+  return std::allocate_shared<Storage>(PoolAllocator<Storage>(), Key(), data, size_bytes,
+                                       std::move(owner), foreign);
+}
+
+Storage::~Storage() {
+  if (owner_ == nullptr) Cache().Give(ClassFor(capacity_bytes_).index, data_);
+}
 
 void ReleaseStorageCache() { Cache().Release(); }
 

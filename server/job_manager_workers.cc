@@ -81,6 +81,7 @@ absl::Status JobManager::OnWorkerMessage(const std::string& name, const v1::Work
       return absl::OkStatus();
     case v1::WorkerMessage::kRegister:
       return absl::InvalidArgumentError("register: got a second one, want it once");
+    case v1::WorkerMessage::kSharedMemoryAnswer:  // the stream's own
     case v1::WorkerMessage::KIND_NOT_SET:
       break;
   }

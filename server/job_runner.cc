@@ -86,7 +86,7 @@ std::vector<std::string> JobRunner::IdleWorkers() const {
   std::vector<std::string> names = ReadyWorkers();
   const auto is_busy = [this](const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     const Participant& participant = participants_.at(name);
-    return !participant.outstanding.empty() || !participant.late.empty();
+    return !participant.outstanding.empty() || !participant.late.empty() || IsBehind(participant);
   };
   names.erase(std::remove_if(names.begin(), names.end(), is_busy), names.end());
   return names;
@@ -97,7 +97,8 @@ std::vector<std::string> JobRunner::AvailableWorkers() const {
   std::vector<std::string> names = IdleWorkers();
   for (const std::string& name : ready) {
     const Participant& participant = participants_.at(name);
-    if (participant.late.empty() && !participant.outstanding.empty()) names.push_back(name);
+    const bool is_abreast = participant.late.empty() && !IsBehind(participant);
+    if (is_abreast && !participant.outstanding.empty()) names.push_back(name);
   }
   return names.empty() ? ready : names;
 }
@@ -154,7 +155,9 @@ void JobRunner::StartRound() {
     update.batch_size = static_cast<double>(RoundExamples());
     update.learning_rate_factor =
         schedule_.Factor(step_, plan_.total_steps, plan_.steps_per_epoch, plateau_.factor());
-    aggregation_ = std::make_shared<StepAggregation>(store_.get(), plan_.shards, update);
+    aggregation_ =
+        std::make_shared<StepAggregation>(store_.get(), plan_.shards, update,
+                                          spec_.gradient_format() == v1::GRADIENT_FORMAT_BFLOAT16);
   }
   for (auto& entry : participants_) {
     Participant& participant = entry.second;
@@ -249,8 +252,18 @@ void JobRunner::PublishChunk(int chunk) {
   message.mutable_parameter_chunk()->set_chunk(chunk);
   const Tensor values = store_->NextChunk(chunk);
   for (auto& entry : participants_) {
-    if (entry.second.follows) entry.second.link->Send(message, values);
+    Participant& participant = entry.second;
+    if (!participant.follows) continue;
+    // It is sent the whole version where it gets nodes again.
+    participant.follows = !IsBehind(participant);
+    if (participant.follows) participant.link->Send(message, values);
   }
+}
+
+bool JobRunner::IsBehind(const Participant& participant) const {
+  constexpr size_t kMessageBytes = 16 << 20;
+  const size_t version_bytes = store_->layout().total_elements() * sizeof(float);
+  return participant.link->unsent_bytes() > version_bytes + kMessageBytes;
 }
 
 // ---- what workers answer

@@ -284,7 +284,8 @@ class JobRunner {
   Checkpoint Snapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Those that have loaded the job and are trusted.
   std::vector<std::string> ReadyWorkers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Of those the ones that are not behind, idle ones first; all where there are none.
+  // Of those the ones that are not behind, in answers or in taking in what they are
+  // sent, idle ones first; all where there are none.
   std::vector<std::string> AvailableWorkers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Of those the ones that have nothing to do.
   std::vector<std::string> IdleWorkers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -294,6 +295,9 @@ class JobRunner {
   }
   // Parts of a node's answer in this round: its chunks, and its losses as the last.
   int Parts() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether it takes in what it is sent so slowly that more would only pile up:
+  // a version of the parameters and 16 MiB wait for it.
+  bool IsBehind(const Participant& participant) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetWaiting(bool waiting) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string WaitingReason() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Whom a round waits for that takes far longer than those before; empty: none does.

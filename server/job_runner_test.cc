@@ -208,6 +208,23 @@ TEST(JobRunnerTest, NorDoesItWhereAStepNeedsTheWholeGradient) {
   for (int workers : {3, 5}) EXPECT_EQ(CalmHash(spec, workers), one) << workers;
 }
 
+// A worker that does not take what it is sent must not make it pile up.
+TEST(JobRunnerTest, AWorkerThatIsBehindIsSentNothingMore) {
+  Simulation simulation(WideSpec());
+  const std::string slow = simulation.Join();
+  const std::string quick = simulation.Join();
+  FakeWorker& behind = *simulation.workers_[slow];
+  // Both load the data and begin the first step; then one stops taking.
+  while (!behind.has_answer()) behind.Work();
+  simulation.Deliver(slow, behind.TakeAnswer());
+  behind.PretendUnsent(1 << 30);
+  for (int moves = 0; moves < 100000 && simulation.Move(quick, true); ++moves) continue;
+  EXPECT_EQ(simulation.host_.final_state, v1::SUCCEEDED) << simulation.host_.final_reason;
+  EXPECT_FALSE(behind.has_work() && simulation.host_.final_state != v1::SUCCEEDED);
+  EXPECT_LT(behind.unsent_bytes() - (1 << 30), 4 * 150500 * sizeof(float));
+  EXPECT_EQ(simulation.Hash(), CalmHash(WideSpec(), 1));
+}
+
 // One random life of a cluster: joins, deaths at any moment, answers late.
 void RunChaos(const v1::JobSpec& spec, uint32_t seed, const std::string& calm_hash,
               const std::vector<v1::EpochMetrics>& calm_epochs) {

@@ -75,7 +75,8 @@ absl::StatusOr<std::unique_ptr<ParameterServer>> ParameterServer::Start(Options 
   if (!manager.ok()) return manager.status();
   server->manager_ = *std::move(manager);
   server->job_service_ = std::make_unique<JobServiceImpl>(server->manager_.get());
-  server->worker_service_ = std::make_unique<WorkerServiceImpl>(server->manager_.get());
+  server->worker_service_ =
+      std::make_unique<WorkerServiceImpl>(server->manager_.get(), server->options_.shared_memory);
 
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();

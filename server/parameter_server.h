@@ -33,6 +33,8 @@ class ParameterServer {
     absl::Duration lease = absl::Seconds(3);
     // Layers beside job.proto's that jobs may name.
     LayerRegistry layers;
+    // Whether workers on this machine may use memory that both map.
+    bool shared_memory = true;
 
     // InvalidArgument: what is wrong with which flag.
     absl::Status Validate() const;

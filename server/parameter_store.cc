@@ -49,7 +49,10 @@ ParameterStore::ParameterStore(nn::ParameterLayout layout, optim::UpdateRules ru
     : updater_(std::move(layout), std::move(rules)),
       chunk_count_(static_cast<int>((this->layout().total_elements() + kChunkElements - 1) /
                                     kChunkElements)),
-      current_(std::move(parameters)) {
+      blocks_(this->layout().total_elements()),
+      current_(blocks_.Take()) {
+  std::memcpy(current_.data<float>(), parameters.data<float>(),
+              parameters.element_count() * sizeof(float));
   updater_.StartAverage(current_);
   if (NeedsWholeGradient()) gradient_ = Tensor::Zeros(current_.shape());
 }
@@ -63,7 +66,16 @@ Tensor ParameterStore::Chunk(const Tensor& flat, int chunk) const {
   return flat.Rows(begin, begin + ChunkElements(chunk));
 }
 
-void ParameterStore::BeginStep() { next_ = Tensor::Empty(Shape{layout().total_elements()}); }
+void ParameterStore::BeginStep() {
+  absl::MutexLock lock(&next_mutex_);
+  next_ = Tensor();
+}
+
+Tensor ParameterStore::Next() {
+  absl::MutexLock lock(&next_mutex_);
+  if (!next_.defined()) next_ = blocks_.Take();
+  return next_;
+}
 
 void ParameterStore::ApplyChunk(int chunk, const Tensor& gradient_sum,
                                 const optim::UpdateStep& step) {
@@ -82,10 +94,12 @@ void ParameterStore::KeepChunk(int chunk, const Tensor& gradient_sum) {
 void ParameterStore::ApplyAll(const optim::UpdateStep& step) {
   const Tensor& gradient = gradient_;
   const Tensor& current = current_;
-  updater_.Update(step, 0, gradient.span<float>(), current.span<float>(), next_.span<float>());
+  Tensor next = Next();
+  updater_.Update(step, 0, gradient.span<float>(), current.span<float>(), next.span<float>());
 }
 
 void ParameterStore::CommitStep() {
+  absl::MutexLock lock(&next_mutex_);
   current_ = std::move(next_);
   next_ = Tensor();
 }

@@ -8,11 +8,14 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
 #include "engine/data/named_tensor.h"
 #include "engine/nn/parameter_layout.h"
 #include "engine/optim/parameter_updater.h"
 #include "engine/tensor.h"
+#include "proto/shared_memory/shared_blocks.h"
 
 namespace lockstep::server {
 
@@ -37,10 +40,13 @@ class ParameterStore {
   int chunk_count() const { return chunk_count_; }
   int64_t ChunkElements(int chunk) const;
   // A chunk of the committed version, or of the one in the making.
+  // They lie in shared memory, where the system has some.
   Tensor CurrentChunk(int chunk) const { return Chunk(current_, chunk); }
-  Tensor NextChunk(int chunk) const { return Chunk(next_, chunk); }
+  // Requires: the chunk has been applied.
+  Tensor NextChunk(int chunk) { return Chunk(Next(), chunk); }
 
-  // Makes room for the next version. Threads: alone.
+  // Makes room for the next version, when its first chunk is applied: by then the
+  // version before the current one is seldom in use any more. Threads: alone.
   void BeginStep();
   // Whether chunks cannot be applied one by one, but only all together.
   bool NeedsWholeGradient() const { return updater_.NeedsWholeGradient(); }
@@ -69,10 +75,14 @@ class ParameterStore {
 
  private:
   Tensor Chunk(const Tensor& flat, int chunk) const;
+  Tensor Next() ABSL_LOCKS_EXCLUDED(next_mutex_);
+
   optim::ParameterUpdater updater_;
   const int chunk_count_;
+  SharedBlocks blocks_;  // of the versions
   Tensor current_;
-  Tensor next_;
+  absl::Mutex next_mutex_;  // of the handle; the elements are their chunks'
+  Tensor next_ ABSL_GUARDED_BY(next_mutex_);
   Tensor gradient_;  // flat; only where NeedsWholeGradient()
 };
 

@@ -58,6 +58,12 @@ class ReductionTree {
     return false;
   }
 
+  // The sum held over exactly this node; null: there is none.
+  Sum* Find(const ShardNode& node) {
+    const auto found = sums_.find(node);
+    return found == sums_.end() ? nullptr : &found->second;
+  }
+
   bool complete() const { return sums_.count({0, shards_}) > 0; }
   // Requires: complete().
   Sum& root() { return sums_.begin()->second; }

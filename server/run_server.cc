@@ -61,6 +61,12 @@ int RunServer(int argc, char** argv, LayerRegistry layers) {
   app.add_option("--lease", lease,
                  "give up a worker not heard from for this long; longer where steps are long")
       ->capture_default_str();
+  std::string shared_memory = "auto";
+  app.add_option("--shared-memory", shared_memory,
+                 "auto: workers on this machine use memory that both map, where they can reach it; "
+                 "off: never; changes no bit")
+      ->check(CLI::IsMember({"auto", "off"}))
+      ->capture_default_str();
   app.add_option("--instruction-set", instruction_set,
                  "use no better one: best, avx512, avx2, sve2, sve, neon; changes no bit")
       ->capture_default_str();
@@ -77,6 +83,7 @@ int RunServer(int argc, char** argv, LayerRegistry layers) {
   if (auto status = kernels::LimitInstructionSet(instruction_set); !status.ok()) {
     return Fail(absl::Status(status.code(), "--instruction-set: " + std::string(status.message())));
   }
+  options.shared_memory = shared_memory == "auto";
   KeepFreedMemory();
   // Before any thread starts, so that all threads inherit the mask.
   const sigset_t signals = TakeSignals();

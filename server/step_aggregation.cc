@@ -2,12 +2,15 @@
 
 #include <utility>
 
+#include "engine/kernels/parallel.h"
+
 namespace lockstep::server {
 
-StepAggregation::StepAggregation(ParameterStore* store, int shards, const optim::UpdateStep& step)
+StepAggregation::StepAggregation(ParameterStore* store, int shards, const optim::UpdateStep& step,
+                                 bool bfloat16)
     : store_(store), step_(step), missing_(store->chunk_count()) {
   for (int i = 0; i < store->chunk_count(); ++i) {
-    chunks_.push_back(std::make_unique<Chunk>(shards));
+    chunks_.push_back(std::make_unique<Chunk>(shards, bfloat16));
   }
 }
 
@@ -15,8 +18,16 @@ StepAggregation::ChunkRange StepAggregation::Add(int chunk, const ShardNode& nod
   const bool whole = store_->NeedsWholeGradient();
   {
     Chunk& target = *chunks_[chunk];
+    // Chunks come on several threads, while workers may be busy on other cores.
+    const kernels::OneThread one_thread;
     absl::MutexLock lock(&target.mutex);
-    if (target.tree.Add(node, std::move(sum)) != ReductionResult::kComplete) return {};
+    const bool foreign = sum.storage()->foreign();
+    const ReductionResult result = target.tree.Add(node, std::move(sum));
+    if (result == ReductionResult::kStored && foreign) {
+      // Null where it has joined its sibling, which is the server's own.
+      if (Tensor* const kept = target.tree.Find(node)) *kept = kept->Clone();
+    }
+    if (result != ReductionResult::kComplete) return {};
     if (whole) {
       store_->KeepChunk(chunk, target.tree.root());
     } else {

@@ -11,6 +11,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "engine/kernels/bfloat16.h"
 #include "engine/kernels/optimizer_update.h"
 #include "engine/shard_tree.h"
 #include "engine/tensor.h"
@@ -21,8 +22,14 @@ namespace lockstep::server {
 
 // The addition of the tree, element by element.
 struct MergeTensors {
+  bool bfloat16 = false;  // as JobSpec.gradient_format
   void operator()(Tensor& into, Tensor&& other) const {
-    kernels::AddInPlace(into.span<float>(), static_cast<const Tensor&>(other).span<float>());
+    const absl::Span<const float> values = static_cast<const Tensor&>(other).span<float>();
+    if (bfloat16) {
+      kernels::AddRoundedInPlace(into.span<float>(), values);
+    } else {
+      kernels::AddInPlace(into.span<float>(), values);
+    }
   }
 };
 
@@ -30,11 +37,14 @@ struct MergeTensors {
 class StepAggregation {
  public:
   // `store` must have begun the step and outlive this.
-  StepAggregation(ParameterStore* store, int shards, const optim::UpdateStep& step);
+  // `bfloat16`: sums are rounded, as JobSpec.gradient_format says.
+  StepAggregation(ParameterStore* store, int shards, const optim::UpdateStep& step,
+                  bool bfloat16 = false);
 
   uint64_t step() const { return step_.step; }
 
-  // Adds a node's sum of one chunk; the tensor is used up. Returns the chunks
+  // Adds a node's sum of one chunk; the tensor is used up. Foreign values are
+  // read before this returns, and copied where they must wait. Returns the chunks
   // whose new parameters that completed, [first, end): the store's NextChunk is
   // final for them. Empty, this chunk alone, or all chunks.
   // Requires: a node of the tree, and as many elements as the chunk has.
@@ -46,7 +56,7 @@ class StepAggregation {
 
  private:
   struct Chunk {
-    explicit Chunk(int shards) : tree(shards) {}
+    Chunk(int shards, bool bfloat16) : tree(shards, MergeTensors{bfloat16}) {}
     absl::Mutex mutex;
     ReductionTree<Tensor, MergeTensors> tree ABSL_GUARDED_BY(mutex);
   };

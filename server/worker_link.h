@@ -2,6 +2,7 @@
 #ifndef LOCKSTEP_SERVER_WORKER_LINK_H_
 #define LOCKSTEP_SERVER_WORKER_LINK_H_
 
+#include <cstddef>
 #include <string>
 
 #include "absl/status/status.h"
@@ -21,6 +22,9 @@ class WorkerLink {
   // Sends `values` (float32) as the message's payload, without copying them:
   // they must not change any more.
   virtual void Send(const v1::ServerMessage& message, const Tensor& values) = 0;
+  // About how many bytes of messages and values the worker has not taken yet, of
+  // those that it has been sent: more and more where it is slower than the rest.
+  virtual size_t unsent_bytes() const { return 0; }
   // Ends the worker's stream with this status; its loss is reported as usual.
   virtual void Close(const absl::Status& status) = 0;
 };

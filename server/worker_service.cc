@@ -15,7 +15,10 @@
 #include "absl/synchronization/mutex.h"
 #include "proto/codec/frame_codec.h"
 #include "proto/codec/status_codec.h"
+#include "proto/shared_memory/shared_messages.h"
+#include "server/gradient_payload.h"
 #include "server/parameter_store.h"
+#include "server/shared_reader.h"
 
 namespace lockstep::server {
 namespace {
@@ -28,11 +31,35 @@ class StreamLink : public WorkerLink {
  public:
   explicit StreamLink(Reactor* reactor) : reactor_(reactor) {}
 
-  void Send(const v1::ServerMessage& message) override { Queue(EncodeFrame(message)); }
+  void Send(const v1::ServerMessage& message) override {
+    absl::MutexLock lock(&mutex_);
+    if (shared_ != nullptr) {
+      shared_->Send(message);
+    } else {
+      Queue(EncodeFrame(message));
+    }
+  }
 
   void Send(const v1::ServerMessage& message, const Tensor& values) override {
-    Queue(EncodeFrame(message, values.data<float>(), values.element_count() * sizeof(float),
-                      values.storage()));
+    absl::MutexLock lock(&mutex_);
+    if (shared_ != nullptr) {
+      shared_->Send(message, values);
+    } else {
+      Queue(EncodeFrame(message, values.data<float>(), values.element_count() * sizeof(float),
+                        values.storage()));
+    }
+  }
+
+  size_t unsent_bytes() const override {
+    absl::MutexLock lock(&mutex_);
+    return queued_bytes_ + (shared_ != nullptr ? shared_->unsent_bytes() : 0);
+  }
+
+  // Sends `last` on the stream, and all that follows through shared memory.
+  void SendOverMemory(const v1::ServerMessage& last, std::shared_ptr<ServerSharedMessages> shared) {
+    absl::MutexLock lock(&mutex_);
+    Queue(EncodeFrame(last));
+    shared_ = std::move(shared);
   }
 
   void Close(const absl::Status& status) override {
@@ -45,9 +72,11 @@ class StreamLink : public WorkerLink {
   // The write before has ended: the next one.
   void OnWriteDone(bool ok) {
     absl::MutexLock lock(&mutex_);
+    queued_bytes_ -= frames_.front().Length();
     frames_.pop_front();
     if (!ok || finished_) {
       frames_.clear();
+      queued_bytes_ = 0;
     } else if (!frames_.empty()) {
       WriteFront();
     }
@@ -58,12 +87,14 @@ class StreamLink : public WorkerLink {
     absl::MutexLock lock(&mutex_);
     reactor_ = nullptr;
     frames_.clear();
+    queued_bytes_ = 0;
+    shared_ = nullptr;
   }
 
  private:
-  void Queue(grpc::ByteBuffer frame) {
-    absl::MutexLock lock(&mutex_);
+  void Queue(grpc::ByteBuffer frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (reactor_ == nullptr || finished_) return;
+    queued_bytes_ += frame.Length();
     frames_.push_back(std::move(frame));
     if (frames_.size() == 1) WriteFront();
   }
@@ -72,13 +103,16 @@ class StreamLink : public WorkerLink {
     reactor_->StartWrite(&frames_.front());
   }
 
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   Reactor* reactor_ ABSL_GUARDED_BY(mutex_);
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<grpc::ByteBuffer> frames_ ABSL_GUARDED_BY(mutex_);  // front: being written
+  size_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;              // of frames_
+  // Not null: messages go this way instead.
+  std::shared_ptr<ServerSharedMessages> shared_ ABSL_GUARDED_BY(mutex_);
 };
 
-// The payload as float32 values; undefined where the frame has none.
+// The payload as it came; undefined where the frame has none.
 absl::StatusOr<Tensor> PayloadTensor(const FramePayload& payload) {
   const size_t bytes = payload.size_bytes();
   if (bytes == 0) return Tensor();
@@ -94,8 +128,11 @@ absl::StatusOr<Tensor> PayloadTensor(const FramePayload& payload) {
 
 class WorkerStream : public Reactor {
  public:
-  WorkerStream(JobManager* manager, std::string peer)
-      : manager_(manager), peer_(std::move(peer)), link_(std::make_shared<StreamLink>(this)) {
+  WorkerStream(JobManager* manager, bool shared_memory, std::string peer)
+      : manager_(manager),
+        shared_memory_(shared_memory),
+        peer_(std::move(peer)),
+        link_(std::make_shared<StreamLink>(this)) {
     // A peer that connects and says nothing does not stay for ever.
     registration_alarm_.Set(
         absl::ToChronoTime(absl::Now() + manager->lease()),
@@ -108,16 +145,14 @@ class WorkerStream : public Reactor {
 
   void OnReadDone(bool ok) override {
     if (!ok) {
+      // What it has sent through shared memory before it left counts.
+      reader_ = nullptr;
       Leave();
       link_->Close(absl::OkStatus());
       return;
     }
     if (const absl::Status status = Take(); !status.ok()) {
-      std::fprintf(stderr, "worker %s: stream closed: %s\n",
-                   name_.empty() ? peer_.c_str() : name_.c_str(),
-                   std::string(status.message()).c_str());
-      Leave();
-      link_->Close(status);
+      Expel(status);
       return;
     }
     StartRead(&incoming_);
@@ -129,6 +164,7 @@ class WorkerStream : public Reactor {
 
   void OnDone() override {
     Leave();
+    reader_ = nullptr;
     link_->Detach();
     delete this;
   }
@@ -146,40 +182,93 @@ class WorkerStream : public Reactor {
       if (!name.ok()) return name.status();
       name_ = *std::move(name);
       *registered_ = true;
+      if (shared_memory_ && message.register_().has_shared_memory()) {
+        OfferSharedMemory(message.register_().shared_memory());
+      }
       return absl::OkStatus();
+    }
+    if (message.has_shared_memory_answer()) {
+      return TakeSharedMemoryAnswer(message.shared_memory_answer());
     }
     auto values = PayloadTensor(payload);
     if (!values.ok()) return values.status();
-    if (values->defined() != message.has_gradient_chunk()) {
-      return absl::InvalidArgumentError(
-          "payload: got none with a gradient_chunk, or one without it");
-    }
+    return Handle(message, *std::move(values));
+  }
+
+  absl::Status Handle(const v1::WorkerMessage& message, Tensor payload) {
+    auto values = GradientValues(message, std::move(payload));
+    if (!values.ok()) return values.status();
     return manager_->OnWorkerMessage(name_, message, *std::move(values));
   }
 
+  // Where the worker's region cannot be opened all stays on the stream.
+  void OfferSharedMemory(const v1::SharedMemoryOffer& workers) {
+    auto shared = ServerSharedMessages::Create();
+    if (!shared.ok() || !(*shared)->Attach(workers).ok()) return;
+    offered_ = *std::move(shared);
+    v1::ServerMessage message;
+    *message.mutable_shared_memory_offer() = offered_->Offer();
+    message.mutable_shared_memory_offer()->set_peer_token(offered_->peer_token());
+    link_->Send(message);
+  }
+
+  absl::Status TakeSharedMemoryAnswer(const v1::SharedMemoryAnswer& answer) {
+    const std::shared_ptr<ServerSharedMessages> shared = std::exchange(offered_, nullptr);
+    if (shared == nullptr) {
+      return absl::InvalidArgumentError("shared_memory_answer: got one, want it after an offer");
+    }
+    if (answer.peer_token().empty()) return absl::OkStatus();
+    if (answer.peer_token() != shared->token()) {
+      return absl::InvalidArgumentError(
+          "shared_memory_answer.peer_token: got another than the region's");
+    }
+    v1::ServerMessage last;
+    last.mutable_shared_memory_answer()->set_peer_token(shared->peer_token());
+    link_->SendOverMemory(last, shared);
+    reader_ = std::make_unique<SharedReader>(
+        shared,
+        [this](const v1::WorkerMessage& message, Tensor values) {
+          return Handle(message, std::move(values));
+        },
+        [this](const absl::Status& status) { Expel(status); });
+    return absl::OkStatus();
+  }
+
+  // Ends the stream of a worker that sent what it must not. Threads: the stream's
+  // reads and the reader of shared memory.
+  void Expel(const absl::Status& status) {
+    std::fprintf(stderr, "worker %s: stream closed: %s\n",
+                 name_.empty() ? peer_.c_str() : name_.c_str(),
+                 std::string(status.message()).c_str());
+    Leave();
+    link_->Close(status);
+  }
+
   void Leave() {
-    if (left_) return;
-    left_ = true;
+    if (left_.exchange(true)) return;
     if (!name_.empty()) manager_->DisconnectWorker(name_);
   }
 
   JobManager* const manager_;
+  const bool shared_memory_;
   const std::string peer_;
   const std::shared_ptr<StreamLink> link_;
   // Used by reads alone, which gRPC makes one after another, and by OnDone,
   // which comes after the last.
   grpc::ByteBuffer incoming_;
   std::string name_;
-  bool left_ = false;
+  std::shared_ptr<ServerSharedMessages> offered_;
+  std::atomic<bool> left_{false};
   // Shared with the alarm, which may go off while the stream ends.
   const std::shared_ptr<std::atomic<bool>> registered_ = std::make_shared<std::atomic<bool>>(false);
   grpc::Alarm registration_alarm_;
+  std::unique_ptr<SharedReader> reader_;  // last: it uses the others
 };
 
 }  // namespace
 
 Reactor* WorkerServiceImpl::Connect(grpc::CallbackServerContext* context) {
-  return new WorkerStream(manager_, context->peer());
+  return new WorkerStream(manager_, shared_memory_, context->peer());
 }
 
 }  // namespace lockstep::server

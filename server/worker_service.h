@@ -15,14 +15,17 @@ namespace lockstep::server {
 class WorkerServiceImpl
     : public v1::WorkerService::WithRawCallbackMethod_Connect<v1::WorkerService::Service> {
  public:
-  // `manager` outlives the service.
-  explicit WorkerServiceImpl(JobManager* manager) : manager_(manager) {}
+  // `manager` outlives the service. `shared_memory`: whether workers on this
+  // machine may use it instead of their stream.
+  WorkerServiceImpl(JobManager* manager, bool shared_memory)
+      : manager_(manager), shared_memory_(shared_memory) {}
 
   grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Connect(
       grpc::CallbackServerContext* context) override;
 
  private:
   JobManager* const manager_;
+  const bool shared_memory_;
 };
 
 }  // namespace lockstep::server

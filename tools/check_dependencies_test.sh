@@ -21,6 +21,7 @@ engine/optim     engine engine/kernels engine/autograd engine/nn engine/optim
 engine/data      engine engine/data/**
 engine/model     engine engine/kernels engine/autograd engine/nn engine/optim engine/data/** engine/model lockstep/v1
 proto            proto/** lockstep/v1
+proto/shared_memory  engine proto/** lockstep/v1
 server           server/** engine/** proto/** lockstep/v1
 worker           worker/** engine/** proto/** lockstep/v1
 client           client/** engine/** proto/** lockstep/v1

@@ -3,6 +3,7 @@
 #define LOCKSTEP_WORKER_INBOX_H_
 
 #include <deque>
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -12,18 +13,38 @@
 
 namespace lockstep::worker {
 
-// Threads: any.
+// Threads: any; Take one.
 class Inbox {
  public:
+  // Where messages come from without a thread that puts them here.
+  struct Source {
+    // Waits for the next message; nothing once interrupted, or at its end.
+    std::function<std::optional<v1::ServerMessage>()> take;
+    std::function<void()> interrupt;
+  };
+
   void Put(v1::ServerMessage message) {
     absl::MutexLock lock(&mutex_);
     messages_.push_back(std::move(message));
   }
 
+  // What comes after all that has been put is taken from `source`; nothing is
+  // put any more. At most once.
+  void ContinueFrom(Source source) {
+    absl::MutexLock lock(&mutex_);
+    source_ = std::move(source);
+    if (closed_) source_->interrupt();
+  }
+
   // No more messages come; those that are there are not taken any more.
   void Close() {
-    absl::MutexLock lock(&mutex_);
-    closed_ = true;
+    std::optional<Source> source;
+    {
+      absl::MutexLock lock(&mutex_);
+      closed_ = true;
+      source = source_;
+    }
+    if (source.has_value()) source->interrupt();
   }
 
   bool closed() const {
@@ -33,21 +54,29 @@ class Inbox {
 
   // The next message; nothing once closed. Waits for either.
   std::optional<v1::ServerMessage> Take() {
-    absl::MutexLock lock(&mutex_);
-    mutex_.Await(absl::Condition(this, &Inbox::HasNews));
-    if (closed_) return std::nullopt;
-    v1::ServerMessage message = std::move(messages_.front());
-    messages_.pop_front();
-    return message;
+    std::optional<Source> source;
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(this, &Inbox::HasNews));
+      if (closed_) return std::nullopt;
+      if (!messages_.empty()) {
+        v1::ServerMessage message = std::move(messages_.front());
+        messages_.pop_front();
+        return message;
+      }
+      source = source_;
+    }
+    return source->take();
   }
 
  private:
   bool HasNews() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return closed_ || !messages_.empty();
+    return closed_ || !messages_.empty() || source_.has_value();
   }
 
   mutable absl::Mutex mutex_;
   std::deque<v1::ServerMessage> messages_ ABSL_GUARDED_BY(mutex_);
+  std::optional<Source> source_ ABSL_GUARDED_BY(mutex_);
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

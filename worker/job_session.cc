@@ -1,8 +1,10 @@
 #include "worker/job_session.h"
 
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/kernels/bfloat16.h"
 #include "google/protobuf/util/message_differencer.h"
 
 namespace lockstep::worker {
@@ -36,6 +38,9 @@ bool JobSession::Serves(const v1::PrepareJob& request) const {
 void JobSession::Renew() {
   replica_ = std::make_shared<ParameterReplica>(computation_->layout().total_elements(),
                                                 request_.chunk_elements());
+  // They belong to the connection before.
+  gradient_blocks_.reset();
+  computation_->SetGradientMemory({});
 }
 
 JobSession::JobSession(const v1::PrepareJob& request, std::shared_ptr<const JobData> data,
@@ -44,6 +49,7 @@ JobSession::JobSession(const v1::PrepareJob& request, std::shared_ptr<const JobD
       request_(request),
       faults_(faults),
       shards_(static_cast<int>(request.spec().shards())),
+      bfloat16_(request.spec().gradient_format() == v1::GRADIENT_FORMAT_BFLOAT16),
       data_(std::move(data)),
       computation_(std::move(computation)),
       replica_(std::make_shared<ParameterReplica>(computation_->layout().total_elements(),
@@ -70,6 +76,16 @@ void JobSession::SkipRound(const v1::Round& round, ServerStream& stream) const {
   }
 }
 
+absl::Status JobSession::TakeParameters(const v1::ParameterChunk& chunk, const Tensor& values,
+                                        uint64_t position) {
+  if (values.defined() && values.storage()->foreign()) {
+    return replica_->ReceiveShared(chunk.version(), chunk.chunk(), values, position);
+  }
+  const size_t size_bytes = values.defined() ? values.element_count() * sizeof(float) : 0;
+  return replica_->Receive(chunk.version(), chunk.chunk(), size_bytes,
+                           [&](float* out) { std::memcpy(out, values.data<float>(), size_bytes); });
+}
+
 absl::Status JobSession::Compute(const v1::Round& round, ServerStream& stream,
                                  const std::function<bool()>& cancelled) {
   if (round.kind() == v1::TRAIN && round.step() >= computation_->plan().total_steps) {
@@ -83,6 +99,11 @@ absl::Status JobSession::Compute(const v1::Round& round, ServerStream& stream,
   }
   if (!parameters.ok()) return parameters.status();
   computation_->SetParameters(*parameters);
+  stream.ReleaseShared(replica_->released());
+  if (gradient_blocks_ == nullptr && stream.sends_shared()) {
+    gradient_blocks_ = std::make_unique<SharedBlocks>(computation_->layout().total_elements());
+    computation_->SetGradientMemory([this] { return gradient_blocks_->Take(); });
+  }
   std::vector<ShardNode> nodes;
   for (const v1::ShardRange& range : round.nodes()) {
     const ShardNode node{static_cast<int>(range.first_shard()),
@@ -136,8 +157,27 @@ absl::StatusOr<NodeLosses> JobSession::ComputeNode(const v1::Round& round, const
                                     chunk_elements));
   return computation_->Train(round.step(), node, [&](int chunk, const Tensor& values) {
     header.set_chunk(chunk);
-    stream.Send(message, faults_->Spoils(chunk) ? faults_->Spoiled(values) : values);
+    SendGradient(header, message, faults_->Spoils(chunk) ? faults_->Spoiled(values) : values,
+                 stream);
   });
+}
+
+void JobSession::SendGradient(v1::GradientChunk& header, v1::WorkerMessage& message,
+                              const Tensor& values, ServerStream& stream) const {
+  header.set_elements(static_cast<uint32_t>(values.element_count()));
+  header.set_encoding(v1::GRADIENT_ENCODING_FLOAT32);
+  if (kernels::AreAllZero(values.span<float>())) {
+    header.set_encoding(v1::GRADIENT_ENCODING_ZERO);
+    stream.Send(message);
+  } else if (bfloat16_ && !stream.sends_shared()) {
+    header.set_encoding(v1::GRADIENT_ENCODING_BFLOAT16);
+    const int64_t halves = (values.element_count() + 1) / 2;
+    Tensor packed = Tensor::Empty(Shape{halves});
+    kernels::PackBfloat16(values.span<float>(), packed.data<float>());
+    stream.SendEncoded(message, packed, values.element_count() * sizeof(uint16_t));
+  } else {
+    stream.Send(message, values);
+  }
 }
 
 }  // namespace lockstep::worker

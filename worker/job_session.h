@@ -39,6 +39,11 @@ class JobSession {
   // What is answered to PrepareJob.
   v1::WorkerMessage ReadyMessage() const;
 
+  // Takes a chunk of parameters; `values` where they lie in shared memory (foreign)
+  // or are a copy; `position`: of the channel, before the message.
+  absl::Status TakeParameters(const v1::ParameterChunk& chunk, const Tensor& values,
+                              uint64_t position);
+
   // Computes the round's nodes, sending each one's gradient and result.
   // `cancelled`: asked between nodes. Errors: InvalidArgument: a round that no
   // honest server sends, or examples that the model cannot take.
@@ -52,14 +57,20 @@ class JobSession {
   void SkipRound(const v1::Round& round, ServerStream& stream) const;
   absl::StatusOr<NodeLosses> ComputeNode(const v1::Round& round, const ShardNode& node,
                                          ServerStream& stream);
+  // One chunk of a node's gradient, as `header` names it.
+  void SendGradient(v1::GradientChunk& header, v1::WorkerMessage& message, const Tensor& values,
+                    ServerStream& stream) const;
 
   const std::string job_id_;
   const v1::PrepareJob request_;
   FaultInjection* const faults_;
   const int shards_;
+  const bool bfloat16_;  // as JobSpec.gradient_format
   const std::shared_ptr<const JobData> data_;
   const std::unique_ptr<NodeComputation> computation_;
   std::shared_ptr<ParameterReplica> replica_;
+  // Of the nodes' gradients, where the server shares memory.
+  std::unique_ptr<SharedBlocks> gradient_blocks_;
 };
 
 }  // namespace lockstep::worker

@@ -11,6 +11,7 @@
 #include "engine/autograd/shard_cuts.h"
 #include "engine/autograd/variable.h"
 #include "engine/check.h"
+#include "engine/kernels/bfloat16.h"
 #include "engine/kernels/optimizer_update.h"
 #include "engine/kernels/parallel.h"
 #include "engine/model/build_model.h"
@@ -75,7 +76,8 @@ NodeComputation::NodeComputation(const v1::JobSpec& spec, std::shared_ptr<const 
       layers_(layers),
       model_(std::move(model)),
       loss_(std::move(loss)),
-      layout_(nn::ParameterLayout::Of(*model_)) {
+      layout_(nn::ParameterLayout::Of(*model_)),
+      bfloat16_(spec.gradient_format() == v1::GRADIENT_FORMAT_BFLOAT16) {
   std::vector<nn::NamedParameter> parameters = model_->NamedParameters();
   for (size_t i = 0; i < parameters.size(); ++i) {
     const int slot = static_cast<int>(i);
@@ -142,7 +144,8 @@ NodeComputation::NodeBatch NodeComputation::NodeBatch::Part(int first_shard, int
 // ---- training
 
 Tensor NodeComputation::EmptyGradient() const {
-  Tensor gradient = Tensor::Empty(Shape{layout_.total_elements()});
+  Tensor gradient =
+      take_gradient_ ? take_gradient_() : Tensor::Empty(Shape{layout_.total_elements()});
   // Backward writes every parameter; what lies between them is zero.
   float* const data = gradient.data<float>();
   int64_t written = 0;
@@ -190,8 +193,10 @@ std::vector<ShardStrategy> NodeComputation::StrategiesFor(int shards) const {
   const auto allow = [&](ShardStrategy strategy) {
     if (only_strategy_.value_or(strategy) == strategy) strategies.push_back(strategy);
   };
-  if (model_->SupportsShardCuts() || shards == 1) allow(ShardStrategy::kWholeNode);
-  if (shards > 1) allow(ShardStrategy::kShardByShard);
+  // Kernels that sum up over shards do not round on the way.
+  const bool cuts = model_->SupportsShardCuts() && !bfloat16_;
+  if (cuts || (shards == 1 && !bfloat16_)) allow(ShardStrategy::kWholeNode);
+  if (shards > 1 || bfloat16_) allow(ShardStrategy::kShardByShard);
   const int64_t gradient_bytes = layout_.total_elements() * static_cast<int64_t>(sizeof(float));
   const bool fits = shards * gradient_bytes <= kMostShardGradientBytes;
   if (shards > 1 && omp_get_max_threads() > 1 && fits) allow(ShardStrategy::kShardPerThread);
@@ -255,15 +260,18 @@ absl::StatusOr<nn::LossResult> NodeComputation::LossOf(const autograd::Variable&
 
 absl::StatusOr<NodeLosses> NodeComputation::TrainShardByShard(const NodeBatch& batch,
                                                               Tensor gradient) {
-  if (batch.shards() == 1) return TrainBatch(*model_, batch, gradient);
+  if (batch.shards() == 1) {
+    auto losses = TrainBatch(*model_, batch, gradient);
+    FinishShard(gradient);
+    return losses;
+  }
   const int middle = ShardTreeMiddle({0, batch.shards()});
   auto left = TrainShardByShard(batch.Part(0, middle), gradient);
   if (!left.ok()) return left;
   Tensor right_gradient = Tensor::Zeros(Shape{layout_.total_elements()});
   const auto right = TrainShardByShard(batch.Part(middle, batch.shards()), right_gradient);
   if (!right.ok()) return right;
-  kernels::AddInPlace(gradient.span<float>(),
-                      static_cast<const Tensor&>(right_gradient).span<float>());
+  AddGradients(gradient, right_gradient);
   *left = Together(*left, *right);
   return left;
 }
@@ -279,6 +287,7 @@ absl::StatusOr<NodeLosses> NodeComputation::TrainShardPerThread(const NodeBatch&
   kernels::ParallelTasks(batch.shards(), threads, [&](int shard, int thread) {
     const nn::Sequential& model = thread == 0 ? *model_ : *more_models_[thread - 1];
     losses[shard] = TrainBatch(model, batch.Part(shard, shard + 1), gradients[shard]);
+    FinishShard(gradients[shard]);
   });
   for (const auto& shard : losses) {
     if (!shard.ok()) return shard.status();
@@ -289,11 +298,22 @@ absl::StatusOr<NodeLosses> NodeComputation::TrainShardPerThread(const NodeBatch&
     const int middle = ShardTreeMiddle(node);
     const NodeLosses left = fold({node.first, middle});
     const NodeLosses right = fold({middle, node.end});
-    kernels::AddInPlace(gradients[node.first].span<float>(),
-                        static_cast<const Tensor&>(gradients[middle]).span<float>());
+    AddGradients(gradients[node.first], gradients[middle]);
     return Together(left, right);
   };
   return fold({0, batch.shards()});
+}
+
+void NodeComputation::FinishShard(Tensor& gradient) const {
+  if (bfloat16_) kernels::RoundToBfloat16(gradient.span<float>());
+}
+
+void NodeComputation::AddGradients(Tensor& gradient, const Tensor& other) const {
+  if (bfloat16_) {
+    kernels::AddRoundedInPlace(gradient.span<float>(), other.span<float>());
+  } else {
+    kernels::AddInPlace(gradient.span<float>(), other.span<float>());
+  }
 }
 
 absl::Status NodeComputation::MakeModelsFor(int threads) {

@@ -66,6 +66,10 @@ class NodeComputation {
   // The flat parameters for what follows.
   void SetParameters(const Tensor& flat);
 
+  // Where the gradients of Train calls are put from now on: `take` gives a flat
+  // vector, uninitialised, of elements that nobody uses.
+  void SetGradientMemory(std::function<Tensor()> take) { take_gradient_ = std::move(take); }
+
   // Gradient sum and losses of the node's examples in step `step`. Errors:
   // InvalidArgument: a label that does not suit the model.
   absl::StatusOr<NodeLosses> Train(uint64_t step, const ShardNode& node,
@@ -115,6 +119,10 @@ class NodeComputation {
                                         const data::Batch& batch) const;
   absl::StatusOr<NodeLosses> TrainShardByShard(const NodeBatch& batch, Tensor gradient);
   absl::StatusOr<NodeLosses> TrainShardPerThread(const NodeBatch& batch, Tensor gradient);
+  // What the shard tree does with a shard's gradient before it meets another's,
+  // and with two that meet: the first becomes their sum.
+  void FinishShard(Tensor& gradient) const;
+  void AddGradients(Tensor& gradient, const Tensor& other) const;
   // Makes copies of the model, which share its parameters, for so many threads.
   absl::Status MakeModelsFor(int threads);
   void OnParameterReady(int slot);
@@ -129,6 +137,8 @@ class NodeComputation {
   const std::shared_ptr<nn::Sequential> model_;
   const std::unique_ptr<nn::Loss> loss_;
   const nn::ParameterLayout layout_;
+  const bool bfloat16_;  // as JobSpec.gradient_format
+  std::function<Tensor()> take_gradient_;
   std::optional<ShardStrategy> only_strategy_;
   std::map<int, FastestOf> fastest_;  // by the shards of a node
   Tensor parameters_;

@@ -16,8 +16,7 @@ int64_t ParameterReplica::ChunkEnd(int chunk) const {
   return std::min(total_elements_, ChunkBegin(chunk) + chunk_elements_);
 }
 
-absl::Status ParameterReplica::Receive(uint64_t version, uint32_t chunk, size_t size_bytes,
-                                       const std::function<void(float*)>& copy) {
+absl::Status ParameterReplica::CheckChunk(uint32_t chunk, size_t size_bytes) const {
   if (chunk >= static_cast<uint32_t>(chunk_count_)) {
     return absl::InvalidArgumentError(
         absl::StrCat("parameter_chunk: got chunk ", chunk, ", want less than ", chunk_count_));
@@ -27,17 +26,60 @@ absl::Status ParameterReplica::Receive(uint64_t version, uint32_t chunk, size_t 
     return absl::InvalidArgumentError(
         absl::StrCat("parameter_chunk: got ", size_bytes, " bytes, want ", want));
   }
-  absl::MutexLock lock(&mutex_);
-  if (!incoming_.defined() || incoming_version_ != version) {
-    incoming_ = Tensor::Empty(Shape{total_elements_});
-    incoming_version_ = version;
-    received_.assign(chunk_count_, false);
-    missing_ = chunk_count_;
-  }
-  copy(incoming_.data<float>() + ChunkBegin(chunk));
+  return absl::OkStatus();
+}
+
+void ParameterReplica::BeginVersion(uint64_t version, const std::function<Tensor()>& make) {
+  if (incoming_.defined() && incoming_version_ == version) return;
+  incoming_ = make();
+  incoming_version_ = version;
+  received_.assign(chunk_count_, false);
+  missing_ = chunk_count_;
+}
+
+void ParameterReplica::MarkReceived(uint32_t chunk) {
   if (!received_[chunk]) --missing_;
   received_[chunk] = true;
+}
+
+absl::Status ParameterReplica::Receive(uint64_t version, uint32_t chunk, size_t size_bytes,
+                                       const std::function<void(float*)>& copy) {
+  if (auto status = CheckChunk(chunk, size_bytes); !status.ok()) return status;
+  absl::MutexLock lock(&mutex_);
+  BeginVersion(version, [this] { return Tensor::Empty(Shape{total_elements_}); });
+  if (incoming_.storage()->foreign()) {
+    return absl::InvalidArgumentError(
+        "parameter_chunk: got one by itself of a version in shared memory");
+  }
+  copy(incoming_.data<float>() + ChunkBegin(chunk));
+  MarkReceived(chunk);
   return absl::OkStatus();
+}
+
+absl::Status ParameterReplica::ReceiveShared(uint64_t version, uint32_t chunk, const Tensor& values,
+                                             uint64_t position) {
+  const size_t size_bytes = values.element_count() * sizeof(float);
+  if (auto status = CheckChunk(chunk, size_bytes); !status.ok()) return status;
+  const std::shared_ptr<Storage>& storage = values.storage();
+  const auto* const begin = static_cast<const float*>(std::as_const(*storage).data());
+  const auto want_bytes = static_cast<size_t>(total_elements_) * sizeof(float);
+  absl::MutexLock lock(&mutex_);
+  const bool begins = !incoming_.defined() || incoming_version_ != version;
+  if (storage->size_bytes() != want_bytes || values.data<float>() != begin + ChunkBegin(chunk) ||
+      (!begins && std::as_const(incoming_).data<float>() != begin)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "parameter_chunk: got shared memory of ", storage->size_bytes(),
+        " bytes, want one region of ", want_bytes, " that holds all chunks of a version"));
+  }
+  if (begins) incoming_position_ = position;
+  BeginVersion(version, [&] { return Tensor::View(storage, 0, Shape{total_elements_}); });
+  MarkReceived(chunk);
+  return absl::OkStatus();
+}
+
+uint64_t ParameterReplica::released() const {
+  absl::MutexLock lock(&mutex_);
+  return current_position_;
 }
 
 absl::StatusOr<Tensor> ParameterReplica::Adopt(uint64_t version) {
@@ -45,6 +87,7 @@ absl::StatusOr<Tensor> ParameterReplica::Adopt(uint64_t version) {
   if (incoming_.defined() && incoming_version_ == version && missing_ == 0) {
     current_ = std::move(incoming_);
     current_version_ = version;
+    current_position_ = incoming_position_;
     incoming_ = Tensor();
   }
   if (!current_.defined() || current_version_ != version) {

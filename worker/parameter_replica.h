@@ -32,6 +32,16 @@ class ParameterReplica {
   absl::Status Receive(uint64_t version, uint32_t chunk, size_t size_bytes,
                        const std::function<void(float*)>& copy);
 
+  // The same of a chunk whose elements lie in memory that the server shares: they
+  // are used where they are. `position`: of the channel, before the message.
+  // Errors: as Receive; InvalidArgument too where they do not lie as the chunks
+  // of one version do.
+  absl::Status ReceiveShared(uint64_t version, uint32_t chunk, const Tensor& values,
+                             uint64_t position);
+  // Position of the channel up to which no parameters are used any more: those of
+  // the version in use, and later ones, came after it.
+  uint64_t released() const;
+
   // The whole of `version`: the one in use, or the one filled up by now, which
   // is then in use. Errors: FailedPrecondition: neither.
   absl::StatusOr<Tensor> Adopt(uint64_t version);
@@ -40,6 +50,12 @@ class ParameterReplica {
   bool IsPast(uint64_t version) const;
 
  private:
+  absl::Status CheckChunk(uint32_t chunk, size_t size_bytes) const;
+  // Makes `version` the one that fills up, in memory that `make` gives.
+  void BeginVersion(uint64_t version, const std::function<Tensor()>& make)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void MarkReceived(uint32_t chunk) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   const int64_t total_elements_;
   const int64_t chunk_elements_;
   const int chunk_count_;
@@ -50,6 +66,8 @@ class ParameterReplica {
   Tensor incoming_ ABSL_GUARDED_BY(mutex_);
   uint64_t incoming_version_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<bool> received_ ABSL_GUARDED_BY(mutex_);
+  uint64_t current_position_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t incoming_position_ ABSL_GUARDED_BY(mutex_) = 0;  // of its first chunk
   int missing_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
+#include <utility>
 
 namespace lockstep::worker {
 namespace {
@@ -71,6 +73,51 @@ TEST(ParameterReplicaTest, ALaterVersionMakesAnEarlierOnePast) {
   EXPECT_TRUE(replica.IsPast(7));
   EXPECT_FALSE(replica.Adopt(7).ok());
   EXPECT_FALSE(replica.IsPast(8));
+}
+
+// A version in memory that another process shares.
+class SharedVersion {
+ public:
+  explicit SharedVersion(int64_t elements) : own_(Tensor::Zeros(Shape{elements})) {
+    foreign_ = Tensor::View(Storage::Use(std::make_shared<StorageOwner>(), own_.data<float>(),
+                                         elements * sizeof(float), /*foreign=*/true),
+                            0, Shape{elements});
+  }
+  float* data() { return own_.data<float>(); }
+  Tensor Chunk(int64_t begin, int64_t end) const { return foreign_.Rows(begin, end); }
+
+ private:
+  Tensor own_, foreign_;
+};
+
+TEST(ParameterReplicaTest, ASharedVersionIsUsedWhereItLies) {
+  ParameterReplica replica(40, 16);
+  SharedVersion first(40), second(40);
+  for (int chunk : {1, 2, 0}) {
+    const Tensor values = first.Chunk(replica.ChunkBegin(chunk), replica.ChunkEnd(chunk));
+    ASSERT_TRUE(replica.ReceiveShared(0, chunk, values, 100 + chunk).ok());
+  }
+  EXPECT_EQ(replica.released(), 0u);
+  const auto flat = replica.Adopt(0);
+  ASSERT_TRUE(flat.ok()) << flat.status();
+  EXPECT_EQ(std::as_const(*flat).data<float>(), first.data());
+  EXPECT_EQ(flat->element_count(), 40);
+  EXPECT_EQ(replica.released(), 101u) << "what came before its first chunk";
+  ASSERT_TRUE(replica.ReceiveShared(1, 0, second.Chunk(0, 16), 200).ok());
+  EXPECT_EQ(replica.released(), 101u) << "still in use";
+}
+
+TEST(ParameterReplicaTest, SharedChunksMustLieAsOneVersion) {
+  ParameterReplica replica(40, 16);
+  SharedVersion version(40), other(40), shorter(32);
+  EXPECT_TRUE(absl::IsInvalidArgument(replica.ReceiveShared(0, 0, version.Chunk(16, 32), 0)));
+  EXPECT_TRUE(absl::IsInvalidArgument(replica.ReceiveShared(0, 0, version.Chunk(0, 15), 0)));
+  EXPECT_TRUE(absl::IsInvalidArgument(replica.ReceiveShared(0, 3, version.Chunk(32, 40), 0)));
+  EXPECT_TRUE(absl::IsInvalidArgument(replica.ReceiveShared(0, 0, shorter.Chunk(0, 16), 0)));
+  ASSERT_TRUE(replica.ReceiveShared(0, 0, version.Chunk(0, 16), 0).ok());
+  EXPECT_TRUE(absl::IsInvalidArgument(replica.ReceiveShared(0, 1, other.Chunk(16, 32), 0)));
+  const auto nothing = [](float*) { FAIL() << "must not write to shared memory"; };
+  EXPECT_TRUE(absl::IsInvalidArgument(replica.Receive(0, 1, 64, nothing)));
 }
 
 }  // namespace

@@ -94,6 +94,12 @@ int RunWorker(int argc, char** argv, LayerRegistry layers) {
       ->capture_default_str();
   app.add_option("--name", options.name, "name for people; made unique by the server")
       ->capture_default_str();
+  std::string shared_memory = "auto";
+  app.add_option("--shared-memory", shared_memory,
+                 "auto: use memory that a server on this machine maps too, where it can be "
+                 "reached; off: never; changes no bit")
+      ->check(CLI::IsMember({"auto", "off"}))
+      ->capture_default_str();
   app.add_option("--instruction-set", instruction_set,
                  "use no better one: best, avx512, avx2, sve2, sve, neon; changes no bit")
       ->capture_default_str();
@@ -113,6 +119,7 @@ int RunWorker(int argc, char** argv, LayerRegistry layers) {
   if (auto status = kernels::LimitInstructionSet(instruction_set); !status.ok()) {
     return Fail(absl::Status(status.code(), "--instruction-set: " + std::string(status.message())));
   }
+  options.shared_memory = shared_memory == "auto";
   KeepFreedMemory();
   sigset_t signals;
   sigemptyset(&signals);

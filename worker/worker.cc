@@ -66,9 +66,7 @@ class Heartbeat {
   void Start(absl::Duration interval) {
     if (thread_.joinable()) return;
     thread_ = std::thread([this, interval] {
-      v1::WorkerMessage message;
-      message.mutable_heartbeat();
-      while (!stop_.WaitForNotificationWithTimeout(interval)) stream_->Send(message);
+      while (!stop_.WaitForNotificationWithTimeout(interval)) stream_->SendHeartbeat();
     });
   }
 
@@ -102,6 +100,36 @@ absl::Status TakeParameters(const PresentJob& job, const v1::ParameterChunk& chu
   if (session == nullptr || session->job_id() != chunk.job_id()) return absl::OkStatus();
   return session->replica()->Receive(chunk.version(), chunk.chunk(), payload.size_bytes(),
                                      [&payload](float* out) { payload.CopyTo(out); });
+}
+
+// The next message from shared memory that is not about parameters, which are
+// taken on the way; nothing once interrupted, or after an error.
+std::optional<v1::ServerMessage> NextShared(const PresentJob& job, WorkerSharedMessages& shared,
+                                            ServerStream& stream) {
+  // Only guards against a lost wake-up.
+  constexpr absl::Duration kWait = absl::Seconds(1);
+  while (!shared.interrupted()) {
+    auto received = shared.Next();
+    absl::Status status = received.status();
+    if (status.ok() && !received->has_value()) {
+      (void)shared.Flush();
+      shared.Wait(kWait);
+      continue;
+    }
+    if (status.ok()) {
+      v1::ServerMessage& message = (*received)->message;
+      if (!message.has_parameter_chunk()) return std::move(message);
+      const std::shared_ptr<JobSession> session = job.Get();
+      if (session == nullptr || session->job_id() != message.parameter_chunk().job_id()) continue;
+      status = session->TakeParameters(message.parameter_chunk(), (*received)->values,
+                                       (*received)->begin);
+    }
+    if (!status.ok()) {
+      stream.Fail(status);
+      return std::nullopt;
+    }
+  }
+  return std::nullopt;
 }
 
 v1::WorkerMessage ErrorMessage(const std::string& job_id, const absl::Status& status, bool fatal) {
@@ -199,6 +227,7 @@ absl::Status Worker::Serve() {
     inbox_ = inbox;
   }
   PresentJob job;
+  std::shared_ptr<WorkerSharedMessages> shared;  // of the computing thread
   ServerStream stream(
       Connect(options_.server),
       [&job, &inbox](v1::ServerMessage message, const FramePayload& payload) {
@@ -208,10 +237,18 @@ absl::Status Worker::Serve() {
         inbox->Put(std::move(message));
         return absl::OkStatus();
       },
+      [&](std::shared_ptr<WorkerSharedMessages> messages) {
+        std::fprintf(stderr, "lockstep-worker: shares memory with the server\n");
+        inbox->ContinueFrom({[&, messages] {
+                               shared = messages;
+                               return NextShared(job, *messages, stream);
+                             },
+                             [messages] { messages->Interrupt(); }});
+      },
       [&inbox] { inbox->Close(); });
   SetStream(&stream);
   Heartbeat heartbeat(&stream);
-  stream.Send(RegisterMessage(options_));
+  stream.Register(RegisterMessage(options_), options_.shared_memory);
   while (const auto message = inbox->Take()) {
     if (message->has_welcome()) {
       retry_.Reset();
@@ -219,6 +256,7 @@ absl::Status Worker::Serve() {
       std::fprintf(stderr, "lockstep-worker: connected to %s as %s\n", options_.server.c_str(),
                    message->welcome().name().c_str());
     } else if (message->has_prepare_job()) {
+      if (shared != nullptr) shared->ReleaseAll();
       PrepareJob(message->prepare_job(), options_.layers, &faults_, std::move(last_session_), job,
                  stream);
       last_session_ = job.Get();
@@ -233,6 +271,7 @@ absl::Status Worker::Serve() {
     } else if (message->has_release_job()) {
       job.Set(nullptr);
       last_session_.reset();
+      if (shared != nullptr) shared->ReleaseAll();
       ReleaseStorageCache();
     } else if (message->has_quarantine()) {
       job.Set(nullptr);

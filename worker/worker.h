@@ -29,6 +29,8 @@ struct WorkerOptions {
   LayerRegistry layers;
   // What it does wrong on purpose, for tests of the server.
   FaultOptions faults;
+  // Whether to use memory that a server on this machine maps too.
+  bool shared_memory = true;
 
   // InvalidArgument: what is wrong with which flag.
   absl::Status Validate() const;

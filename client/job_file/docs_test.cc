@@ -149,8 +149,10 @@ TEST(JobFileDocsTest, TheErrorsShownAreTheRealOnes) {
 }
 
 TEST(JobFileDocsTest, TheExamplesAreValid) {
-  for (const char* path : {"examples/custom_model/job.yaml", "examples/digits/job.yaml",
-                           "examples/fashion_mnist/job.yaml"}) {
+  for (const char* path :
+       {"examples/char_gpt/job.yaml", "examples/custom_model/job.yaml", "examples/digits/job.yaml",
+        "examples/fashion_mnist/cnn.yaml", "examples/fashion_mnist/job.yaml",
+        "examples/fashion_mnist/resnet.yaml"}) {
     const auto text = ReadJobFileText(path);
     ASSERT_TRUE(text.ok()) << text.status();
     EXPECT_THAT(FormatProblems(path, ParseJobFile(*text, path).problems), testing::IsEmpty());

@@ -2,7 +2,7 @@
 
 #include "engine/kernels/convolution_tiles.h"
 #include "engine/kernels/highway_targets.h"
-#include "engine/kernels/matmul_block.h"
+#include "engine/kernels/matmul_part.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/convolution.cc"
@@ -110,13 +110,10 @@ void ComputeCorrelation(const CorrelationTask& task) {
 void PackUpstream(int64_t channels, int64_t positions, const float* dy, float* panels) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(FloatTag()));
   const int64_t tile_columns = kTileVectors * lanes;
-  MatmulBlock block;
-  block.b_source = {dy, positions, /*depth_contiguous=*/true};
-  block.columns = channels;
-  block.depth = positions;
-  block.b_panels = panels;
-  for (int64_t p = 0; p * tile_columns < channels; ++p) {
-    PackColumnPanel(block, tile_columns, lanes, p);
+  const MatmulSource source{dy, positions, /*depth_contiguous=*/true};
+  for (int64_t first = 0; first < channels; first += tile_columns) {
+    const int64_t count = HWY_MIN(tile_columns, channels - first);
+    PackColumnPanel(source, first, count, positions, lanes, panels + first * positions);
   }
 }
 

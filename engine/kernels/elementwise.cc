@@ -65,27 +65,29 @@ void UnaryRun(UnaryOp op, int64_t size, const float* x, float* out) {
 // One row of f over two operands, either of which may be one number.
 template <class F>
 HWY_INLINE void MapRow(BinaryOperands operands, int64_t size, const float* a, const float* b,
-                       float* out, const F& f) {
+                       float* out, bool streaming, const F& f) {
   const FloatTag d;
   using V = FloatVector;
   if (operands == BinaryOperands::kScalarLeft) {
     const V left = hn::Set(d, *a);
-    Map(size, b, out, [&](V v) HWY_ATTR { return f(left, v); });
+    MapStreaming(size, b, out, streaming, [&](V v) HWY_ATTR { return f(left, v); });
   } else if (operands == BinaryOperands::kScalarRight || operands == BinaryOperands::kColumn) {
     const V right = hn::Set(d, *b);
-    Map(size, a, out, [&](V v) HWY_ATTR { return f(v, right); });
+    MapStreaming(size, a, out, streaming, [&](V v) HWY_ATTR { return f(v, right); });
   } else {
-    Map(size, a, b, out, f);
+    MapStreaming(size, a, b, out, streaming, f);
   }
 }
 
 template <class F>
 HWY_INLINE void MapRows(BinaryOperands operands, int64_t rows, int64_t columns, const float* a,
                         const float* b, float* out, const F& f) {
+  const bool streaming = out != a && out != b && ShouldStreamRows(rows, columns, out);
   for (int64_t r = 0; r < rows; ++r) {
     const float* right = operands == BinaryOperands::kColumn ? b + r : b;
-    MapRow(operands, columns, a + r * columns, right, out + r * columns, f);
+    MapRow(operands, columns, a + r * columns, right, out + r * columns, streaming, f);
   }
+  if (streaming) hwy::FlushStream();
 }
 
 template <class V>

@@ -25,6 +25,7 @@ struct RowPasses {
   float epsilon;
   const float* weight;
   const float* bias;
+  bool streaming;
 
   float Sum(const float* x) const {
     return SumTerms(columns, [&](auto at, auto sum) HWY_ATTR { return hn::Add(sum, at.Load(x)); });
@@ -45,13 +46,13 @@ struct RowPasses {
     const auto v = kCentred ? hn::Sub(at.Load(x), hn::Set(at.d, mean)) : at.Load(x);
     const auto h = hn::Mul(v, hn::Set(at.d, rstd));
     if constexpr (kWeight && kBias) {
-      at.Store(Fma(h, at.Load(weight), at.Load(bias)), y);
+      at.Store(Fma(h, at.Load(weight), at.Load(bias)), y, streaming);
     } else if constexpr (kWeight) {
-      at.Store(hn::Mul(h, at.Load(weight)), y);
+      at.Store(hn::Mul(h, at.Load(weight)), y, streaming);
     } else if constexpr (kBias) {
-      at.Store(hn::Add(h, at.Load(bias)), y);
+      at.Store(hn::Add(h, at.Load(bias)), y, streaming);
     } else {
-      at.Store(h, y);
+      at.Store(h, y, streaming);
     }
   }
 
@@ -73,7 +74,8 @@ struct RowPasses {
 template <bool kCentred, bool kWeight, bool kBias>
 void NormalizeRows(int64_t begin, int64_t end, int64_t columns, float epsilon, const float* x,
                    const float* weight, const float* bias, float* y, float* mean, float* rstd) {
-  const RowPasses<kCentred, kWeight, kBias> passes{columns, epsilon, weight, bias};
+  const bool streaming = x != y && ShouldStreamRows(end - begin, columns, y + begin * columns);
+  const RowPasses<kCentred, kWeight, kBias> passes{columns, epsilon, weight, bias, streaming};
   float sum = kCentred && begin < end ? passes.Sum(x + begin * columns) : 0.0f;
   for (int64_t r = begin; r < end; ++r) {
     const float* row = x + r * columns;
@@ -83,6 +85,7 @@ void NormalizeRows(int64_t begin, int64_t end, int64_t columns, float epsilon, c
     rstd[r] = passes.ReciprocalDeviation(row, center, next);
     sum = passes.ResultAndNextSum(row, center, rstd[r], next, y + r * columns);
   }
+  if (streaming) hwy::FlushStream();
 }
 
 void LayerNormRun(int64_t begin, int64_t end, int64_t columns, float epsilon, const float* x,
@@ -104,7 +107,7 @@ void RmsNormRun(int64_t begin, int64_t end, int64_t columns, float epsilon, cons
 
 template <bool kCentred, bool kWeight>
 HWY_INLINE void BackwardRow(int64_t columns, const float* x, float mean, float rstd,
-                            const float* weight, const float* dy, float* dx) {
+                            const float* weight, const float* dy, float* dx, bool streaming) {
   const float count = static_cast<float>(columns);
   const auto normalized = [&](auto at) HWY_ATTR {
     const auto v = kCentred ? hn::Sub(at.Load(x), hn::Set(at.d, mean)) : at.Load(x);
@@ -125,17 +128,19 @@ HWY_INLINE void BackwardRow(int64_t columns, const float* x, float mean, float r
     const auto g = scaled(at);
     const auto centred = kCentred ? hn::Sub(g, hn::Set(at.d, a)) : g;
     const auto rest = Fma(hn::Neg(normalized(at)), hn::Set(at.d, b), centred);
-    at.Store(hn::Mul(hn::Set(at.d, rstd), rest), dx);
+    at.Store(hn::Mul(hn::Set(at.d, rstd), rest), dx, streaming);
   });
 }
 
 template <bool kCentred, bool kWeight>
 void BackwardRows(int64_t begin, int64_t end, int64_t columns, const float* x, const float* mean,
                   const float* rstd, const float* weight, const float* dy, float* dx) {
+  const bool streaming = dx != dy && ShouldStreamRows(end - begin, columns, dx + begin * columns);
   for (int64_t r = begin; r < end; ++r) {
     BackwardRow<kCentred, kWeight>(columns, x + r * columns, kCentred ? mean[r] : 0.0f, rstd[r],
-                                   weight, dy + r * columns, dx + r * columns);
+                                   weight, dy + r * columns, dx + r * columns, streaming);
   }
+  if (streaming) hwy::FlushStream();
 }
 
 void LayerNormBackwardRun(int64_t begin, int64_t end, int64_t columns, const float* x,

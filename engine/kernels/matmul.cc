@@ -1,7 +1,7 @@
 #include "engine/kernels/matmul.h"
 
 #include "engine/kernels/highway_targets.h"
-#include "engine/kernels/matmul_block.h"
+#include "engine/kernels/matmul_part.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/kernels/matmul.cc"
@@ -22,60 +22,158 @@ void TileShape(MatmulTileShape& shape) {
   shape.columns = kTileVectors * shape.vector;
 }
 
-// Packs the panels of `range`.
-void PackPanels(const MatmulBlock& block, const MatmulTileRange& range) {
+// Some rows of A, a run of k and a panel of B.
+struct TileColumn {
+  int64_t first_row = 0;
+  int64_t end_row = 0;
+  int64_t first_depth = 0;
+  int64_t depth = 0;
+  bool last_depth = true;
+  int64_t first_column = 0;
+  int64_t columns = 0;
+};
+
+// Where a panel of B is read: packed, or where it lies when few tiles would use
+// the copy.
+HWY_INLINE const float* ColumnPanel(const MatmulPart& part, const TileColumn& column,
+                                    int64_t& b_stride) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(FloatTag()));
-  for (int64_t p = range.first_row_panel; p < range.end_row_panel; ++p) {
-    PackRowPanel(block, kTileRows, p);
+  MatmulSource source = part.b;
+  source.data += column.first_depth * (source.depth_contiguous ? 1 : source.stride);
+  const bool few = column.end_row - column.first_row <= 2 * kTileRows;
+  if (few && !source.depth_contiguous && column.columns % lanes == 0) {
+    b_stride = source.stride;
+    return source.data + column.first_column;
   }
-  for (int64_t p = range.first_column_panel; p < range.end_column_panel; ++p) {
-    PackColumnPanel(block, kTileVectors * lanes, lanes, p);
+  b_stride = (column.columns + lanes - 1) / lanes * lanes;
+  PackColumnPanel(source, column.first_column, column.columns, column.depth, lanes, part.b_panel);
+  return part.b_panel;
+}
+
+// The tile's place in A: in the packed panels, or where it lies.
+HWY_INLINE void PlaceRows(const MatmulPart& part, const TileColumn& column, int64_t row,
+                          int64_t rows, TileTask& task) {
+  if (part.a_panels != nullptr) {
+    task.a = part.a_panels + (row - column.first_row) * column.depth;
+    task.a_row_stride = 1;
+    task.a_depth_stride = rows;
+  } else if (part.a.depth_contiguous) {
+    task.a = part.a.data + row * part.a.stride + column.first_depth;
+    task.a_row_stride = part.a.stride;
+    task.a_depth_stride = 1;
+  } else {
+    task.a = part.a.data + column.first_depth * part.a.stride + row;
+    task.a_row_stride = 1;
+    task.a_depth_stride = part.a.stride;
   }
 }
 
-// One register tile through all shards: leaves and their folds in registers,
-// partial sums on `stack`, C written once.
-HWY_INLINE void ComputeShards(const MatmulBlock& block, int64_t row, int64_t column, float* stack) {
+// Asks for the rows of C that the next tile goes on from.
+HWY_INLINE void PrefetchSums(const TileTask& task, int64_t rows, int64_t width) {
+  constexpr int64_t kLine = 16;
+  const float* next = task.start + kTileRows * task.start_stride;
+  for (int64_t row = 0; row < rows; ++row, next += task.start_stride) {
+    for (int64_t i = 0; i < width; i += kLine) __builtin_prefetch(next + i, 1, 3);
+  }
+}
+
+// Before tile `tile` of `tiles` of a column: asks for a part of the next column's
+// panel of B.
+HWY_INLINE void PrefetchNextPanel(const MatmulPart& part, const TileColumn& column, int64_t tile,
+                                  int64_t tiles) {
+  MatmulSource source = part.b;
+  source.data += column.first_depth * (source.depth_contiguous ? 1 : source.stride);
+  const int64_t first = column.first_column + column.columns;
+  PrefetchColumnPanel(source, first, HWY_MIN(column.columns, part.end_column - first), column.depth,
+                      tile, tiles);
+}
+
+// What a tile of rows from `row` on starts from and where it ends. C's transpose
+// has its sums in rows of their own, and is turned from a tile of scratch.
+HWY_INLINE void PlaceSums(const MatmulPart& part, const TileColumn& column, int64_t row,
+                          int64_t width, TileTask& task) {
+  float* sums = part.c + row * part.c_stride + column.first_column;
+  if (part.c_transposed) {
+    sums = part.sums + (row - part.first_row) * part.sums_columns + column.first_column -
+           part.first_column;
+  }
+  task.start_stride = part.c_transposed ? part.sums_columns : part.c_stride;
+  task.start = column.first_depth > 0 ? sums : nullptr;
+  const bool turned = part.c_transposed && column.last_depth;
+  task.out = turned ? part.tiles : sums;
+  task.out_stride = turned ? width : task.start_stride;
+  if (!column.last_depth) return;
+  task.relu = part.relu;
+  if (part.bias == nullptr) return;
+  if (part.c_transposed) {
+    task.row_bias = part.bias + row;
+  } else {
+    task.bias = part.bias + column.first_column;
+  }
+}
+
+// All tiles of the column; `task` knows its B and its runs of k.
+HWY_INLINE void ComputeColumn(const MatmulPart& part, const TileColumn& column, TileTask task) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(FloatTag()));
-  const int64_t rows = HWY_MIN(kTileRows, block.rows - row);
-  const int64_t columns = HWY_MIN(kTileVectors * lanes, block.columns - column);
-  const int64_t vectors = (columns + lanes - 1) / lanes;
+  const int64_t vectors = (column.columns + lanes - 1) / lanes;
   const int64_t width = vectors * lanes;
-  const float* a = block.a_panels + row * block.depth;
-  const float* b = block.b_panels + column * block.depth;
-  float* c = block.c + row * block.c_stride + column;
-  float* top = stack;
-  for (int shard = 0; shard < block.shards; ++shard, top += rows * width) {
-    const bool last = shard + 1 == block.shards;
-    TileTask task;
-    task.a = a + block.cuts[shard] * kTileRows;
-    task.b = b + block.cuts[shard] * width;
-    task.depth = block.cuts[shard + 1] - block.cuts[shard];
-    task.start = block.continues ? c : nullptr;
-    task.stack_top = top;
-    task.folds = block.folds[shard];
-    if (last && block.bias != nullptr) task.bias = block.bias + column;
-    task.relu = last && block.relu;
-    top -= task.folds * rows * width;
-    task.out = last ? c : top;
-    task.out_stride = last ? block.c_stride : width;
-    task.last_lanes = last ? columns - (vectors - 1) * lanes : lanes;
+  const int64_t tiles = (column.end_row - column.first_row + kTileRows - 1) / kTileRows;
+  task.last_lanes = part.c_transposed ? lanes : column.columns - (vectors - 1) * lanes;
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    const int64_t row = column.first_row + tile * kTileRows;
+    const int64_t rows = HWY_MIN(int64_t{kTileRows}, column.end_row - row);
+    PlaceRows(part, column, row, rows, task);
+    PlaceSums(part, column, row, width, task);
+    PrefetchNextPanel(part, column, tile, tiles);
+    if (task.start != nullptr && tile + 1 < tiles) PrefetchSums(task, rows, width);
     ComputeTileOf(rows, vectors, task);
+    if (part.c_transposed && column.last_depth) {
+      PackTransposed(part.tiles, width, rows, column.columns,
+                     part.c + column.first_column * part.c_stride + row, part.c_stride);
+    }
   }
 }
 
-// The order keeps a group of A's panels in the second cache and one of B's in
-// the first.
-void ComputeTiles(const MatmulBlock& block, const MatmulTileRange& range, float* stack) {
-  constexpr int64_t kGroupFloats = 96 * 1024;  // 384 KiB
-  const int64_t tile_columns = kTileVectors * static_cast<int64_t>(hn::Lanes(FloatTag()));
-  const int64_t group = HWY_MAX(int64_t{1}, kGroupFloats / (kTileRows * (block.depth + 1)));
-  for (int64_t g = range.first_row_panel; g < range.end_row_panel; g += group) {
-    const int64_t group_end = HWY_MIN(g + group, range.end_row_panel);
-    for (int64_t j = range.first_column_panel; j < range.end_column_panel; ++j) {
-      for (int64_t i = g; i < group_end; ++i) {
-        ComputeShards(block, i * kTileRows, j * tile_columns, stack);
-      }
+// A block of rows and a run of k: A's panels once, then B's one after the other,
+// each used while it is in the nearest cache.
+HWY_INLINE void ComputeBlock(const MatmulPart& part, TileColumn column) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(FloatTag()));
+  if (part.a_panels != nullptr) {
+    MatmulSource source = part.a;
+    source.data += column.first_depth * (source.depth_contiguous ? 1 : source.stride);
+    PackRowPanels<kTileRows>(source, column.first_row, column.end_row - column.first_row,
+                             column.depth, part.a_panels);
+  }
+  const int64_t whole[] = {0, column.depth};
+  const int no_folds[] = {0};
+  TileTask task;
+  task.shards = part.shards;
+  task.cuts = part.shards == 1 ? whole : part.cuts;
+  task.folds = part.shards == 1 ? no_folds : part.folds;
+  task.stack = part.tiles;
+  const int64_t columns = part.end_column - part.first_column;
+  const int64_t vectors = (columns + lanes - 1) / lanes;
+  const int64_t panels = (vectors + kTileVectors - 1) / kTileVectors;
+  for (int64_t panel = 0; panel < panels; ++panel) {
+    const int64_t first = vectors * panel / panels * lanes;
+    const int64_t end = HWY_MIN(columns, vectors * (panel + 1) / panels * lanes);
+    column.first_column = part.first_column + first;
+    column.columns = end - first;
+    task.b = ColumnPanel(part, column, task.b_stride);
+    ComputeColumn(part, column, task);
+  }
+}
+
+void ComputePart(const MatmulPart& part) {
+  TileColumn column;
+  for (int64_t row = part.first_row; row < part.end_row; row += part.block_rows) {
+    column.first_row = row;
+    column.end_row = HWY_MIN(row + part.block_rows, part.end_row);
+    for (int64_t i = 0; i < part.depth_blocks; ++i) {
+      column.first_depth = part.depth * i / part.depth_blocks;
+      column.depth = part.depth * (i + 1) / part.depth_blocks - column.first_depth;
+      column.last_depth = i + 1 == part.depth_blocks;
+      ComputeBlock(part, column);
     }
   }
 }
@@ -89,120 +187,63 @@ HWY_AFTER_NAMESPACE();
 
 #include "engine/check.h"
 #include "engine/kernels/aligned_buffer.h"
+#include "engine/kernels/matmul_plan.h"
 #include "engine/kernels/parallel.h"
 #include "engine/kernels/shard_folds.h"
 
 namespace lockstep::kernels {
 HWY_EXPORT(TileShape);
-HWY_EXPORT(PackPanels);
-HWY_EXPORT(ComputeTiles);
+HWY_EXPORT(ComputePart);
 namespace {
 
-// Rows and columns of C that are worked on at a time, and the run of k packed
-// with them: a panel of B (256 x 48 floats) is about the first cache's size,
-// both sets of panels (3 MiB each) stay in the third.
-constexpr int64_t kBlockExtent = 3072;  // a multiple of 6, 8, 16 and 48
-constexpr int64_t kBlockDepth = 256;
 // Below so many multiply-adds a second thread costs more than it brings.
-constexpr int64_t kMultiplyAddsPerThread = 256 * 1024;
+constexpr int64_t kMultiplyAddsPerThread = 128 * 1024;
 
-int64_t DivideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-// How a team shares the tiles: a grid of row_teams x column_teams threads.
-struct ThreadGrid {
-  int row_teams = 1;
-  int column_teams = 1;
-};
-
-// The grid whose busiest thread has the fewest tiles; among equals the one that
-// cuts the rows more, since threads then share B's panels.
-ThreadGrid ChooseGrid(int threads, int64_t row_panels, int64_t column_panels) {
-  ThreadGrid best;
-  int64_t best_tiles = row_panels * column_panels + 1;
-  for (int row_teams = threads; row_teams >= 1; --row_teams) {
-    const ThreadGrid grid{row_teams, threads / row_teams};
-    const int64_t tiles =
-        DivideUp(row_panels, grid.row_teams) * DivideUp(column_panels, grid.column_teams);
-    if (tiles < best_tiles) {
-      best = grid;
-      best_tiles = tiles;
-    }
-  }
-  return best;
+// Part `part` of `parts` of [0, items), in whole `unit`s, as even as can be.
+void Share(int64_t items, int64_t unit, int part, int parts, int64_t& begin, int64_t& end) {
+  const int64_t units = (items + unit - 1) / unit;
+  begin = std::min(items, units * part / parts * unit);
+  end = std::min(items, units * (part + 1) / parts * unit);
 }
 
-// Part `part` of `parts` of [0, items), as even as can be.
-void Share(int64_t items, int part, int parts, int64_t& begin, int64_t& end) {
-  begin = items * part / parts;
-  end = items * (part + 1) / parts;
+// Gives the part its scratch memory, which the thread keeps.
+void ReserveScratch(const MatmulPlan& plan, const MatmulTileShape& tile, int stack_depth,
+                    MatmulPart& part) {
+  static thread_local AlignedBuffer buffer;
+  const int64_t tile_size = tile.rows * tile.columns;
+  const int64_t rows = std::min(part.block_rows, part.end_row - part.first_row);
+  const int64_t depth =
+      std::max<int64_t>(1, (part.depth + part.depth_blocks - 1) / part.depth_blocks);
+  const int64_t panel = tile.columns * depth;
+  const int64_t tiles = (stack_depth + 1) * tile_size;
+  const int64_t a_size = plan.pack_rows ? (rows * depth + 15) / 16 * 16 : 0;
+  const bool sums = part.c_transposed && part.depth_blocks > 1;
+  part.sums_columns =
+      (part.end_column - part.first_column + tile.vector - 1) / tile.vector * tile.vector;
+  const int64_t sums_size = sums ? (part.end_row - part.first_row) * part.sums_columns : 0;
+  float* next = buffer.Reserve(panel + tiles + a_size + sums_size);
+  part.b_panel = next;
+  part.tiles = next += panel;
+  part.a_panels = plan.pack_rows ? next + tiles : nullptr;
+  part.sums = next + tiles + a_size;
 }
 
-// What one thread of the team does for a block: when nobody needs the panels of
-// the block before, its share of the packing; when all is packed, its rectangle
-// of tiles.
-void RunBlock(const MatmulBlock& block, const MatmulTileShape& tile, int thread, int threads) {
-  const int64_t row_panels = DivideUp(block.rows, tile.rows);
-  const int64_t column_panels = DivideUp(block.columns, tile.columns);
-  if (threads > 1 && !block.first) {
-#pragma omp barrier
-  }
-  MatmulTileRange packing;
-  Share(row_panels, thread, threads, packing.first_row_panel, packing.end_row_panel);
-  Share(column_panels, thread, threads, packing.first_column_panel, packing.end_column_panel);
-  HWY_DYNAMIC_DISPATCH(PackPanels)(block, packing);
-  if (threads > 1) {
-#pragma omp barrier
-  }
-  const ThreadGrid grid = ChooseGrid(threads, row_panels, column_panels);
-  if (thread < grid.row_teams * grid.column_teams) {
-    static thread_local AlignedBuffer stack;
-    MatmulTileRange tiles;
-    Share(row_panels, thread / grid.column_teams, grid.row_teams, tiles.first_row_panel,
-          tiles.end_row_panel);
-    Share(column_panels, thread % grid.column_teams, grid.column_teams, tiles.first_column_panel,
-          tiles.end_column_panel);
-    HWY_DYNAMIC_DISPATCH(ComputeTiles)
-    (block, tiles, stack.Reserve(block.stack_depth * tile.rows * tile.columns));
-  }
-}
-
-// Starts the team and lets every thread of it call run(thread, threads). The
-// barriers in RunBlock meet this team: it is never one inside another.
-template <class F>
-void RunTeam(int64_t multiply_adds, const F& run) {
-  const int threads = ThreadsFor(multiply_adds, kMultiplyAddsPerThread);
-  if (threads <= 1) return run(0, 1);
-#pragma omp parallel num_threads(threads)
-  run(omp_get_thread_num(), omp_get_num_threads());
-}
-
-MatmulSource Source(const float* data, bool depth_contiguous, int64_t stride, int64_t first,
-                    int64_t first_depth) {
-  MatmulSource source;
-  source.data =
-      depth_contiguous ? data + first * stride + first_depth : data + first_depth * stride + first;
-  source.stride = stride;
-  source.depth_contiguous = depth_contiguous;
-  return source;
-}
-
-// Calls run(row, rows, column, columns) for the blocks of C.
-template <class F>
-void ForEachBlock(int64_t m, int64_t n, int64_t extent, const F& run) {
-  for (int64_t row = 0; row < m; row += extent) {
-    for (int64_t column = 0; column < n; column += extent) {
-      run(row, std::min(extent, m - row), column, std::min(extent, n - column));
-    }
-  }
-}
-
-// Panels are reserved by the calling thread for its team.
-void ReservePanels(const MatmulTileShape& tile, int64_t rows, int64_t columns, int64_t depth,
-                   MatmulBlock& block) {
-  static thread_local AlignedBuffer a_buffer;
-  static thread_local AlignedBuffer b_buffer;
-  block.a_panels = a_buffer.Reserve(DivideUp(rows, tile.rows) * tile.rows * depth);
-  block.b_panels = b_buffer.Reserve(DivideUp(columns, tile.vector) * tile.vector * depth);
+// `whole` has all but rectangle and scratch.
+void RunParts(const MatmulPlan& plan, const MatmulTileShape& tile, int64_t rows, int64_t columns,
+              int stack_depth, const MatmulPart& whole) {
+  const auto run = [&](int index) {
+    MatmulPart part = whole;
+    Share(rows, 1, index / plan.column_teams, plan.row_teams, part.first_row, part.end_row);
+    Share(columns, tile.vector, index % plan.column_teams, plan.column_teams, part.first_column,
+          part.end_column);
+    if (part.first_row == part.end_row || part.first_column == part.end_column) return;
+    ReserveScratch(plan, tile, stack_depth, part);
+    HWY_DYNAMIC_DISPATCH(ComputePart)(part);
+  };
+  const int threads = plan.row_teams * plan.column_teams;
+  if (threads == 1) return run(0);
+#pragma omp parallel for schedule(static, 1) num_threads(threads)
+  for (int i = 0; i < threads; ++i) run(i);
 }
 
 }  // namespace
@@ -212,36 +253,24 @@ void Matmul(int64_t m, int64_t n, int64_t k, MatmulOperand a, MatmulOperand b, c
   if (m == 0 || n == 0) return;
   MatmulTileShape tile;
   HWY_DYNAMIC_DISPATCH(TileShape)(tile);
-  const int64_t depth_blocks = std::max<int64_t>(1, DivideUp(k, kBlockDepth));
-  MatmulBlock whole;
-  ReservePanels(tile, std::min(m, kBlockExtent), std::min(n, kBlockExtent),
-                std::max<int64_t>(1, DivideUp(k, depth_blocks)), whole);
-  RunTeam(m * n * k, [&](int thread, int threads) {
-    ForEachBlock(
-        m, n, kBlockExtent, [&](int64_t row, int64_t rows, int64_t column, int64_t columns) {
-          for (int64_t i = 0; i < depth_blocks; ++i) {
-            const int64_t begin = k * i / depth_blocks;
-            const int64_t cuts[] = {0, k * (i + 1) / depth_blocks - begin};
-            const int folds[] = {0};
-            MatmulBlock block = whole;
-            block.a_source = Source(a.data, !a.transposed, a.transposed ? m : k, row, begin);
-            block.b_source = Source(b.data, b.transposed, b.transposed ? k : n, column, begin);
-            block.rows = rows;
-            block.columns = columns;
-            block.depth = cuts[1];
-            block.cuts = cuts;
-            block.folds = folds;
-            block.first = row == 0 && column == 0 && i == 0;
-            block.continues = i > 0;
-            const bool last = i + 1 == depth_blocks;
-            block.bias = last && bias != nullptr ? bias + column : nullptr;
-            block.relu = last && activation == Activation::kRelu;
-            block.c = c + row * n + column;
-            block.c_stride = n;
-            RunBlock(block, tile, thread, threads);
-          }
-        });
-  });
+  MatmulPart whole;
+  whole.a = {a.data, a.transposed ? m : k, !a.transposed};
+  whole.b = {b.data, b.transposed ? k : n, b.transposed};
+  whole.depth = k;
+  whole.bias = bias;
+  whole.relu = activation == Activation::kRelu;
+  whole.c = c;
+  whole.c_stride = n;
+  const MatmulPlan plan = PlanMatmul(tile, {m, n, k, !a.transposed, b.transposed, /*shards=*/1},
+                                     ThreadsFor(m * n * k, kMultiplyAddsPerThread));
+  whole.depth_blocks = plan.depth_blocks;
+  whole.block_rows = plan.block_rows;
+  whole.c_transposed = plan.transposed;
+  if (plan.transposed) {
+    std::swap(whole.a, whole.b);
+    std::swap(m, n);
+  }
+  RunParts(plan, tile, m, n, 0, whole);
 }
 
 void MatmulShardTree(int64_t m, int64_t n, absl::Span<const int64_t> cuts, const float* a,
@@ -252,31 +281,19 @@ void MatmulShardTree(int64_t m, int64_t n, absl::Span<const int64_t> cuts, const
   HWY_DYNAMIC_DISPATCH(TileShape)(tile);
   const int shards = static_cast<int>(cuts.size()) - 1;
   const ShardFoldCounts folds = ShardFolds(shards);
-  MatmulBlock whole;
+  MatmulPart whole;
+  whole.a = {a, m, false};
+  whole.b = {b, n, false};
   whole.depth = cuts.back();
   whole.shards = shards;
   whole.cuts = cuts.data();
   whole.folds = folds.data();
-  whole.stack_depth = ShardStackDepth(shards);
+  whole.c = c;
   whole.c_stride = n;
-  // All of k is packed, so that a tile passes through every shard at once: with
-  // many examples the blocks of C become smaller instead.
-  const int64_t depth = std::max<int64_t>(1, whole.depth);
-  const int64_t extent =
-      std::clamp<int64_t>(kBlockExtent * kBlockDepth / depth / 48 * 48, 48, kBlockExtent);
-  ReservePanels(tile, std::min(m, extent), std::min(n, extent), depth, whole);
-  RunTeam(m * n * whole.depth, [&](int thread, int threads) {
-    ForEachBlock(m, n, extent, [&](int64_t row, int64_t rows, int64_t column, int64_t columns) {
-      MatmulBlock block = whole;
-      block.a_source = Source(a, false, m, row, 0);
-      block.b_source = Source(b, false, n, column, 0);
-      block.rows = rows;
-      block.columns = columns;
-      block.first = row == 0 && column == 0;
-      block.c = c + row * n + column;
-      RunBlock(block, tile, thread, threads);
-    });
-  });
+  const MatmulPlan plan = PlanMatmul(tile, {m, n, cuts.back(), false, false, shards},
+                                     ThreadsFor(m * n * whole.depth, kMultiplyAddsPerThread));
+  whole.block_rows = plan.block_rows;
+  RunParts(plan, tile, m, n, ShardStackDepth(shards), whole);
 }
 
 }  // namespace lockstep::kernels

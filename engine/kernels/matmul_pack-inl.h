@@ -1,4 +1,5 @@
-// Packs operands into the panels of matmul_block.h. Copies only: no arithmetic.
+// Packs operands into panels, in which what a register tile needs for one step
+// of k lies together. Copies only: no arithmetic.
 // Included once per target, by files that include hwy/foreach_target.h.
 #if defined(LOCKSTEP_ENGINE_KERNELS_MATMUL_PACK_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef LOCKSTEP_ENGINE_KERNELS_MATMUL_PACK_INL_H_
@@ -7,7 +8,7 @@
 #define LOCKSTEP_ENGINE_KERNELS_MATMUL_PACK_INL_H_
 #endif
 
-#include "engine/kernels/matmul_block.h"
+#include "engine/kernels/matmul_part.h"
 #include "engine/kernels/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -83,27 +84,57 @@ HWY_INLINE void Pack(const MatmulSource& source, int64_t first, int64_t count, i
   }
 }
 
-// Row panel `panel` of A. A last panel's missing rows are not written: its
-// tiles do not read them.
-HWY_INLINE void PackRowPanel(const MatmulBlock& block, int64_t tile_rows, int64_t panel) {
-  const int64_t first = panel * tile_rows;
-  const int64_t count = block.rows - first < tile_rows ? block.rows - first : tile_rows;
-  Pack(block.a_source, first, count, block.depth, block.a_panels + first * block.depth, tile_rows);
+// Rows [first, first + count) of A as panels of kRows rows, [depth][rows] each.
+template <int kRows>
+HWY_INLINE void PackRowPanels(const MatmulSource& source, int64_t first, int64_t count,
+                              int64_t depth, float* panels) {
+  if (source.depth_contiguous) {
+    const float* in = source.data + first * source.stride;
+    for (int64_t row = 0; row < count; row += kRows, in += kRows * source.stride) {
+      const int64_t rows = count - row < kRows ? count - row : kRows;
+      PackTransposed(in, source.stride, rows, depth, panels + row * depth, rows);
+    }
+    return;
+  }
+  // All panels of one k at a time: a line of the source is read once.
+  const int64_t whole = count / kRows, left = count % kRows;
+  const float* in = source.data + first;
+  for (int64_t k = 0; k < depth; ++k, in += source.stride) {
+    float* out = panels + k * kRows;
+    const float* from = in;
+    for (int64_t panel = 0; panel < whole; ++panel, from += kRows, out += depth * kRows) {
+      std::memcpy(out, from, kRows * sizeof(float));
+    }
+    out = panels + whole * kRows * depth + k * left;
+    for (int64_t i = 0; i < left; ++i) out[i] = from[i];
+  }
 }
 
-// Column panel `panel` of B. Missing columns of the last vector become zeros, so
-// that no lane computes on garbage (which could be slow denormals).
-HWY_INLINE void PackColumnPanel(const MatmulBlock& block, int64_t tile_columns, int64_t lanes,
-                                int64_t panel) {
-  const int64_t first = panel * tile_columns;
-  const int64_t left = block.columns - first;
-  const int64_t count = left < tile_columns ? left : tile_columns;
+// Columns [first, first + count) of B as one panel, [depth][count rounded up to
+// whole vectors]. Missing columns of the last vector become zeros, so that no lane
+// computes on garbage (which could be slow denormals).
+HWY_INLINE void PackColumnPanel(const MatmulSource& source, int64_t first, int64_t count,
+                                int64_t depth, int64_t lanes, float* out) {
   const int64_t width = (count + lanes - 1) / lanes * lanes;
-  float* out = block.b_panels + first * block.depth;
-  Pack(block.b_source, first, count, block.depth, out, width);
+  Pack(source, first, count, depth, out, width);
   if (count == width) return;
-  for (int64_t k = 0; k < block.depth; ++k) {
+  for (int64_t k = 0; k < depth; ++k) {
     for (int64_t i = count; i < width; ++i) out[k * width + i] = 0.0f;
+  }
+}
+
+// Asks for part `part` of `parts` of what PackColumnPanel will read, for the second
+// cache: B's rows may lie far apart, where no prefetcher of the machine sees what
+// comes next.
+HWY_INLINE void PrefetchColumnPanel(const MatmulSource& source, int64_t first, int64_t count,
+                                    int64_t depth, int64_t part, int64_t parts) {
+  constexpr int64_t kLine = 16;
+  const int64_t runs = source.depth_contiguous ? count : depth;
+  const int64_t length = source.depth_contiguous ? depth : count;
+  const float* from = source.data + first * (source.depth_contiguous ? source.stride : 1);
+  for (int64_t run = runs * part / parts; run < runs * (part + 1) / parts; ++run) {
+    const float* line = from + run * source.stride;
+    for (int64_t i = 0; i < length; i += kLine) __builtin_prefetch(line + i, 0, 2);
   }
 }
 

@@ -62,6 +62,13 @@ TEST(MatmulTest, EqualsItsTwinAtLargerSizes) {
   ExpectMatmulEqual({97, 784, 128}, false, false, false, Activation::kNone);
   ExpectMatmulEqual({300, 10, 600}, true, false, true, Activation::kNone);
   ExpectMatmulEqual({16, 129, 1025}, true, true, true, Activation::kRelu);
+  // More than one run of k, C's transpose among them.
+  ExpectMatmulEqual({20, 130, 1100}, false, true, true, Activation::kRelu);
+  ExpectMatmulEqual({130, 20, 1100}, false, true, false, Activation::kNone);
+  ExpectMatmulEqual({40, 60, 1030}, false, false, true, Activation::kRelu);
+  // Few rows: B is read where it lies.
+  ExpectMatmulEqual({10, 160, 128}, true, false, false, Activation::kNone);
+  ExpectMatmulEqual({3, 530, 10}, false, false, true, Activation::kRelu);
   // More than one block of rows and of columns.
   ExpectMatmulEqual({3085, 5, 20}, false, false, false, Activation::kNone);
   ExpectMatmulEqual({3, 3085, 20}, false, true, true, Activation::kRelu);

@@ -16,16 +16,24 @@ namespace lockstep::kernels {
 namespace HWY_NAMESPACE {
 
 struct TileTask {
-  const float* a = nullptr;  // [depth][kTileRows]
-  const float* b = nullptr;  // [depth][vectors * lanes]
-  int64_t depth = 0;
-  // The accumulators' start, laid out as `out`; null: +0.
+  // Element (row, k) of A is a[row * a_row_stride + k * a_depth_stride].
+  const float* a = nullptr;
+  int64_t a_row_stride = 0;
+  int64_t a_depth_stride = 0;
+  const float* b = nullptr;  // vectors * lanes at b + k * b_stride
+  int64_t b_stride = 0;
+  // The runs of k, [cuts[i], cuts[i+1]): after each the chain's result is added
+  // folds[i] times to what lies on top of the stack of tiles, each [rows][vectors
+  // * lanes], and goes onto it; the last one's goes out.
+  int shards = 1;
+  const int64_t* cuts = nullptr;
+  const int* folds = nullptr;
+  float* stack = nullptr;
+  // The first accumulators' start; null: +0.
   const float* start = nullptr;
-  // The chain's result is added to the `folds` tiles that lie before this
-  // place in the stack, the nearest first, each [rows][vectors * lanes].
-  const float* stack_top = nullptr;
-  int folds = 0;
-  const float* bias = nullptr;  // [columns], null: not added
+  int64_t start_stride = 0;
+  const float* bias = nullptr;      // one per column; null: not added
+  const float* row_bias = nullptr;  // one per row; null: not added
   bool relu = false;
   float* out = nullptr;
   int64_t out_stride = 0;
@@ -33,39 +41,54 @@ struct TileTask {
   int64_t last_lanes = 0;
 };
 
+// `partial`: the last vector exists in part.
 template <bool kLast, class D>
-HWY_INLINE hn::Vec<D> LoadColumns(D d, const float* from, int64_t last_lanes) {
-  if (!kLast || last_lanes == static_cast<int64_t>(hn::Lanes(d))) return hn::LoadU(d, from);
-  return LoadPartial(d, from, last_lanes);
+HWY_INLINE hn::Vec<D> LoadColumns(D d, const float* from, bool partial, int64_t last_lanes) {
+  return kLast && partial ? LoadPartial(d, from, last_lanes) : hn::LoadU(d, from);
 }
 
 template <bool kLast, class D>
-HWY_INLINE void StoreColumns(hn::Vec<D> v, D d, float* to, int64_t last_lanes) {
-  if (!kLast || last_lanes == static_cast<int64_t>(hn::Lanes(d))) return hn::StoreU(v, d, to);
-  StorePartial(v, d, to, last_lanes);
+HWY_INLINE void StoreColumns(hn::Vec<D> v, D d, float* to, bool partial, int64_t last_lanes) {
+  if (kLast && partial) {
+    StorePartial(v, d, to, last_lanes);
+  } else {
+    hn::StoreU(v, d, to);
+  }
 }
 
+#define LOCKSTEP_ZERO_ONE(row, vector) c##row##vector = zero;
+#define LOCKSTEP_ZERO(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_ZERO_ONE, row)
 #define LOCKSTEP_START_ONE(row, vector)                 \
   c##row##vector = LoadColumns<kVectors == vector + 1>( \
-      d, task.start + row * task.out_stride + vector * lanes, task.last_lanes);
+      d, task.start + row * task.start_stride + vector * lanes, partial, task.last_lanes);
 #define LOCKSTEP_START(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_START_ONE, row)
 #define LOCKSTEP_STEP_ONE(row, vector) c##row##vector = Fma(a_row, b##vector, c##row##vector);
-#define LOCKSTEP_STEP(row)                           \
-  if constexpr (kRows > row) {                       \
-    const auto a_row = hn::Set(d, a[row]);           \
-    LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_STEP_ONE, row) \
+#define LOCKSTEP_STEP(row)                                \
+  if constexpr (kRows > row) {                            \
+    const auto a_row = hn::Set(d, a[row * a_row_stride]); \
+    LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_STEP_ONE, row)      \
   }
 #define LOCKSTEP_FOLD_ONE(row, vector) \
-  c##row##vector = hn::Add(hn::Load(d, left + (row * kVectors + vector) * lanes), c##row##vector);
+  c##row##vector = hn::Add(hn::Load(d, top + (row * kVectors + vector) * lanes), c##row##vector);
 #define LOCKSTEP_FOLD(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_FOLD_ONE, row)
+#define LOCKSTEP_PUSH_ONE(row, vector) \
+  hn::Store(c##row##vector, d, top + (row * kVectors + vector) * lanes);
+#define LOCKSTEP_PUSH(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_PUSH_ONE, row)
 #define LOCKSTEP_BIAS_ONE(row, vector) c##row##vector = hn::Add(c##row##vector, b##vector);
 #define LOCKSTEP_BIAS(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_BIAS_ONE, row)
+#define LOCKSTEP_ROW_BIAS_ONE(row, vector) c##row##vector = hn::Add(c##row##vector, bias_row);
+#define LOCKSTEP_ROW_BIAS(row)                            \
+  if constexpr (kRows > row) {                            \
+    const auto bias_row = hn::Set(d, task.row_bias[row]); \
+    LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_ROW_BIAS_ONE, row)  \
+  }
 #define LOCKSTEP_RELU_ONE(row, vector) \
   c##row##vector = hn::IfThenZeroElse(hn::Le(c##row##vector, zero), c##row##vector);
 #define LOCKSTEP_RELU(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_RELU_ONE, row)
-#define LOCKSTEP_STORE_ONE(row, vector) \
-  StoreColumns<kVectors == vector + 1>( \
-      c##row##vector, d, task.out + row * task.out_stride + vector * lanes, task.last_lanes);
+#define LOCKSTEP_STORE_ONE(row, vector)                                                            \
+  StoreColumns<kVectors == vector + 1>(c##row##vector, d,                                          \
+                                       task.out + row * task.out_stride + vector * lanes, partial, \
+                                       task.last_lanes);
 #define LOCKSTEP_STORE(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_STORE_ONE, row)
 
 // Long because the accumulators have to stay in registers from start to store.
@@ -73,6 +96,7 @@ template <int kRows, int kVectors>
 HWY_NOINLINE void ComputeTile(const TileTask& task) {
   const FloatTag d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const bool partial = task.last_lanes != lanes;
   const auto zero = hn::Zero(d);
   LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_DECLARE)
   if (task.start != nullptr) {
@@ -83,26 +107,39 @@ HWY_NOINLINE void ComputeTile(const TileTask& task) {
   HWY_MAYBE_UNUSED auto b2 = zero;
   const float* HWY_RESTRICT a = task.a;
   const float* HWY_RESTRICT b = task.b;
-  for (int64_t k = task.depth; k > 0; --k, a += kTileRows, b += kVectors * lanes) {
-    b0 = hn::Load(d, b);
-    if constexpr (kVectors > 1) b1 = hn::Load(d, b + lanes);
-    if constexpr (kVectors > 2) b2 = hn::Load(d, b + 2 * lanes);
-    LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_STEP)
-  }
-  const float* left = task.stack_top;
-  for (int fold = 0; fold < task.folds; ++fold) {
-    left -= kRows * kVectors * lanes;
-    LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_FOLD)
+  const int64_t a_row_stride = task.a_row_stride, a_depth_stride = task.a_depth_stride;
+  const int64_t b_stride = task.b_stride;
+  float* top = task.stack;
+  for (int shard = 0;; ++shard) {
+    for (int64_t k = task.cuts[shard + 1] - task.cuts[shard]; k > 0; --k) {
+      b0 = hn::LoadU(d, b);
+      if constexpr (kVectors > 1) b1 = hn::LoadU(d, b + lanes);
+      if constexpr (kVectors > 2) b2 = hn::LoadU(d, b + 2 * lanes);
+      LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_STEP)
+      a += a_depth_stride;
+      b += b_stride;
+    }
+    for (int fold = task.folds[shard]; fold > 0; --fold) {
+      top -= kRows * kVectors * lanes;
+      LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_FOLD)
+    }
+    if (shard + 1 == task.shards) break;
+    LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_PUSH)
+    top += kRows * kVectors * lanes;
+    LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_ZERO)
   }
   if (task.bias != nullptr) {
-    b0 = LoadColumns<kVectors == 1>(d, task.bias, task.last_lanes);
+    b0 = LoadColumns<kVectors == 1>(d, task.bias, partial, task.last_lanes);
     if constexpr (kVectors > 1) {
-      b1 = LoadColumns<kVectors == 2>(d, task.bias + lanes, task.last_lanes);
+      b1 = LoadColumns<kVectors == 2>(d, task.bias + lanes, partial, task.last_lanes);
     }
     if constexpr (kVectors > 2) {
-      b2 = LoadColumns<kVectors == 3>(d, task.bias + 2 * lanes, task.last_lanes);
+      b2 = LoadColumns<kVectors == 3>(d, task.bias + 2 * lanes, partial, task.last_lanes);
     }
     LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_BIAS)
+  }
+  if (task.row_bias != nullptr) {
+    LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_ROW_BIAS)
   }
   if (task.relu) {
     LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_RELU)
@@ -114,14 +151,20 @@ HWY_NOINLINE void ComputeTile(const TileTask& task) {
 #undef LOCKSTEP_STORE_ONE
 #undef LOCKSTEP_RELU
 #undef LOCKSTEP_RELU_ONE
+#undef LOCKSTEP_ROW_BIAS
+#undef LOCKSTEP_ROW_BIAS_ONE
 #undef LOCKSTEP_BIAS
 #undef LOCKSTEP_BIAS_ONE
+#undef LOCKSTEP_PUSH
+#undef LOCKSTEP_PUSH_ONE
 #undef LOCKSTEP_FOLD
 #undef LOCKSTEP_FOLD_ONE
 #undef LOCKSTEP_STEP
 #undef LOCKSTEP_STEP_ONE
 #undef LOCKSTEP_START
 #undef LOCKSTEP_START_ONE
+#undef LOCKSTEP_ZERO
+#undef LOCKSTEP_ZERO_ONE
 
 // A tile at the edge of C has fewer rows or vectors, and computes no more.
 template <int kRows = kTileRows, int kVectors = kTileVectors>

@@ -37,6 +37,19 @@ void ParallelRuns(int64_t items, int64_t items_per_thread, int64_t multiple, con
   }
 }
 
+// While it lives, kernels that this thread calls use this thread alone: for
+// work that is shared out among threads already.
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  const int before_;
+};
+
 // For elements: pieces of whole cache lines.
 template <class F>
 void ParallelElements(int64_t size, const F& run) {

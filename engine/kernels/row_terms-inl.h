@@ -23,6 +23,9 @@ struct WholeVector {
   int64_t index;
   HWY_INLINE hn::Vec<D> Load(const float* row) const { return hn::LoadU(d, row + index); }
   HWY_INLINE void Store(hn::Vec<D> v, float* row) const { hn::StoreU(v, d, row + index); }
+  HWY_INLINE void Store(hn::Vec<D> v, float* row, bool streaming) const {
+    StoreWhole(v, d, row + index, streaming);
+  }
 };
 
 // Elements [index, index + count), below a whole vector; the other lanes +0.
@@ -32,7 +35,10 @@ struct PartialVector {
   int64_t index;
   int64_t count;
   HWY_INLINE hn::Vec<D> Load(const float* row) const { return LoadPartial(d, row + index, count); }
-  HWY_INLINE void Store(hn::Vec<D> v, float* row) const { StorePartial(v, d, row + index, count); }
+  HWY_INLINE void Store(hn::Vec<D> v, float* row, bool streaming = false) const {
+    (void)streaming;  // whole vectors alone
+    StorePartial(v, d, row + index, count);
+  }
 };
 
 // f(place) for every vector of a row.

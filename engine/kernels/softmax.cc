@@ -59,26 +59,67 @@ HWY_INLINE float Exponentials(int64_t size, float scale, float greatest, const f
   });
 }
 
-void SoftmaxRun(int64_t rows, int64_t columns, float scale, const float* x, float* y) {
+// y = e * inverse; returns the greatest of the row `next`, whose way from
+// memory hides behind the stores. y may be e.
+HWY_INLINE float ScaledAndNextGreatest(int64_t size, float inverse, const float* e, float* y,
+                                       bool streaming, float scale, const float* next) {
+  const FloatTag d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto by = hn::Set(d, inverse);
+  const auto factor = hn::Set(d, scale);
+  float greatest = next[0] * scale;
+  auto m = hn::Set(d, greatest);
+  int64_t i = 0;
+  for (; i + lanes <= size; i += lanes) {
+    m = hn::Max(m, hn::Mul(hn::LoadU(d, next + i), factor));
+    StoreWhole(hn::Mul(hn::LoadU(d, e + i), by), d, y + i, streaming);
+  }
+  if (i > 0) greatest = hn::GetLane(hn::MaxOfLanes(d, m));
+  if (i == size) return greatest;
+  StorePartial(hn::Mul(LoadPartial(d, e + i, size - i), by), d, y + i, size - i);
+  for (; i < size; ++i) greatest = next[i] * scale > greatest ? next[i] * scale : greatest;
+  return greatest;
+}
+
+// `row`: where a row's exponentials may lie if y is streamed, which must not be
+// read again; null: in y.
+void SoftmaxRun(int64_t rows, int64_t columns, float scale, const float* x, float* y, float* row) {
+  float greatest = Greatest(columns, scale, x);
   for (int64_t r = 0; r < rows; ++r, x += columns, y += columns) {
     const float* next = r + 1 < rows ? x + columns : x;
-    const float greatest = Greatest(columns, scale, x);
-    const float inverse = 1.0f / Exponentials<true>(columns, scale, greatest, x, next, y);
-    ForRow(columns,
-           [&](auto at) HWY_ATTR { at.Store(hn::Mul(at.Load(y), hn::Set(at.d, inverse)), y); });
+    float* e = row != nullptr ? row : y;
+    const float inverse = 1.0f / Exponentials<true>(columns, scale, greatest, x, next, e);
+    greatest = ScaledAndNextGreatest(columns, inverse, e, y, row != nullptr, scale, next);
   }
+  if (row != nullptr) hwy::FlushStream();
 }
 
 void SoftmaxBackwardRun(int64_t rows, int64_t columns, float scale, const float* y, const float* dy,
                         float* dx) {
+  const bool streaming = ShouldStreamRows(rows, columns, dx) && dx != y && dx != dy;
+  // A row's result is written while the next one's sum is taken.
+  float a = 0.0f;
+  if (rows > 0) {
+    a = SumTerms(columns,
+                 [&](auto at, auto sum) HWY_ATTR { return Fma(at.Load(dy), at.Load(y), sum); });
+  }
   for (int64_t r = 0; r < rows; ++r, y += columns, dy += columns, dx += columns) {
-    const float a = SumTerms(
-        columns, [&](auto at, auto sum) HWY_ATTR { return Fma(at.Load(dy), at.Load(y), sum); });
-    ForRow(columns, [&](auto at) HWY_ATTR {
+    const auto result = [&](auto at) HWY_ATTR {
       const auto v = hn::Mul(at.Load(y), hn::Sub(at.Load(dy), hn::Set(at.d, a)));
-      at.Store(hn::Mul(v, hn::Set(at.d, scale)), dx);
+      at.Store(hn::Mul(v, hn::Set(at.d, scale)), dx, streaming);
+    };
+    if (r + 1 == rows) {
+      ForRow(columns, result);
+      break;
+    }
+    const float* next_y = y + columns;
+    const float* next_dy = dy + columns;
+    a = SumTerms(columns, [&](auto at, auto sum) HWY_ATTR {
+      result(at);
+      return Fma(at.Load(next_dy), at.Load(next_y), sum);
     });
   }
+  if (streaming) hwy::FlushStream();
 }
 
 void LogSoftmaxRun(int64_t rows, int64_t columns, const float* x, float* y) {
@@ -130,6 +171,7 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include "engine/check.h"
+#include "engine/kernels/aligned_buffer.h"
 #include "engine/kernels/parallel.h"
 
 namespace lockstep::kernels {
@@ -144,7 +186,10 @@ void Softmax(int64_t rows, int64_t columns, float scale, const float* x, float* 
   LOCKSTEP_CHECK(columns >= 1, "softmax needs at least one column");
   ParallelRows(rows, columns, [=](int64_t begin, int64_t end) {
     const int64_t at = begin * columns;
-    HWY_DYNAMIC_DISPATCH(SoftmaxRun)(end - begin, columns, scale, x + at, y + at);
+    const bool streaming = x != y && ShouldStreamRows(end - begin, columns, y + at);
+    static thread_local AlignedBuffer buffer;
+    float* const row = streaming ? buffer.Reserve(columns) : nullptr;
+    HWY_DYNAMIC_DISPATCH(SoftmaxRun)(end - begin, columns, scale, x + at, y + at, row);
   });
 }
 

@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "engine/kernels/streaming.h"
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -57,29 +59,57 @@ HWY_INLINE void StorePartial(hn::Vec<D> v, D d, float* to, int64_t count) {
 #endif
 }
 
-// out[i] = f(x[i]): whole vectors, then one partial one through the same f.
+// A whole vector to memory; around the caches where `streaming` (streaming.h).
+template <class D>
+HWY_INLINE void StoreWhole(hn::Vec<D> v, D d, float* to, bool streaming) {
+  if (streaming) {
+    hn::Stream(v, d, to);
+  } else {
+    hn::StoreU(v, d, to);
+  }
+}
+
+// out[i] = f(x[i]): whole vectors, streamed or not, then one partial one through
+// the same f. Whoever streams calls hwy::FlushStream() at the end.
 template <class F>
-HWY_INLINE void Map(int64_t size, const float* x, float* out, const F& f) {
+HWY_INLINE void MapStreaming(int64_t size, const float* x, float* out, bool streaming, const F& f) {
   const FloatTag d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t i = 0;
-  for (; i + lanes <= size; i += lanes) hn::StoreU(f(hn::LoadU(d, x + i)), d, out + i);
+  for (; i + lanes <= size; i += lanes) {
+    StoreWhole(f(hn::LoadU(d, x + i)), d, out + i, streaming);
+  }
   if (i < size) StorePartial(f(LoadPartial(d, x + i, size - i)), d, out + i, size - i);
 }
 
 // out[i] = f(a[i], b[i]).
 template <class F>
-HWY_INLINE void Map(int64_t size, const float* a, const float* b, float* out, const F& f) {
+HWY_INLINE void MapStreaming(int64_t size, const float* a, const float* b, float* out,
+                             bool streaming, const F& f) {
   const FloatTag d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t i = 0;
   for (; i + lanes <= size; i += lanes) {
-    hn::StoreU(f(hn::LoadU(d, a + i), hn::LoadU(d, b + i)), d, out + i);
+    StoreWhole(f(hn::LoadU(d, a + i), hn::LoadU(d, b + i)), d, out + i, streaming);
   }
   if (i < size) {
     const int64_t left = size - i;
     StorePartial(f(LoadPartial(d, a + i, left), LoadPartial(d, b + i, left)), d, out + i, left);
   }
+}
+
+// The same, streaming where that pays.
+template <class F>
+HWY_INLINE void Map(int64_t size, const float* x, float* out, const F& f) {
+  const bool streaming = out != x && ShouldStream(size, out);
+  MapStreaming(size, x, out, streaming, f);
+  if (streaming) hwy::FlushStream();
+}
+template <class F>
+HWY_INLINE void Map(int64_t size, const float* a, const float* b, float* out, const F& f) {
+  const bool streaming = out != a && out != b && ShouldStream(size, out);
+  MapStreaming(size, a, b, out, streaming, f);
+  if (streaming) hwy::FlushStream();
 }
 
 }  // namespace HWY_NAMESPACE

@@ -1,10 +1,8 @@
-// Linear, activations, and what changes the shape alone.
+// Linear, dropout, and what changes the shape alone.
 #include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "engine/model/field_error.h"
 #include "engine/model/layer_kinds.h"
-#include "engine/nn/activations.h"
+#include "engine/nn/dropout.h"
 #include "engine/nn/flatten.h"
 #include "engine/nn/linear.h"
 #include "engine/nn/reshape.h"
@@ -17,15 +15,15 @@ using MadeLayer = absl::StatusOr<std::shared_ptr<nn::Module>>;
 MadeLayer MakeLinear(const LayerRequest& request) {
   const Shape& input = request.input.shape;
   if (input.rank() == 0) {
-    return FieldError(request.path,
-                      "got input examples without axes (shape []), want at least one axis; put a "
-                      "flatten layer before it");
+    return request.Error("",
+                         "got input examples without axes (shape []), want at least one axis; put "
+                         "a flatten layer before it");
   }
   const v1::Linear& linear = request.layer.linear();
   const int64_t out = linear.out_features();
-  const absl::Status fits = request.builder.CheckParameter(request.path, {out, input.dim(-1)});
+  const absl::Status fits = request.CheckParameter({out, input.dim(-1)});
   if (!fits.ok()) return fits;
-  request.builder.SetWidthPath(absl::StrCat(request.path, ".out_features"));
+  request.SetWidth("out_features");
   return std::make_shared<nn::Linear>(input.dim(-1), out, linear.bias());
 }
 
@@ -34,16 +32,18 @@ MadeLayer MakeReshape(const LayerRequest& request) {
   return std::make_shared<nn::Reshape>(Shape(std::vector<int64_t>(shape.begin(), shape.end())));
 }
 
+MadeLayer MakeDropout(const LayerRequest& request) {
+  return std::make_shared<nn::Dropout>(request.layer.dropout().probability());
+}
+
 }  // namespace
 
 absl::Span<const LayerKind> BasicLayers() {
   static constexpr LayerKind kKinds[] = {
       {v1::LayerChoice::kLinear, MakeLinear},
-      {v1::LayerChoice::kRelu, MakePlain<nn::ReLU>},
-      {v1::LayerChoice::kTanh, MakePlain<nn::Tanh>},
-      {v1::LayerChoice::kSigmoid, MakePlain<nn::Sigmoid>},
       {v1::LayerChoice::kFlatten, MakePlain<nn::Flatten>},
       {v1::LayerChoice::kReshape, MakeReshape},
+      {v1::LayerChoice::kDropout, MakeDropout},
   };
   return kKinds;
 }

@@ -17,6 +17,7 @@ namespace {
 struct ModelSketch {
   std::shared_ptr<nn::Sequential> model;
   ModelPlan plan;
+  InitialValues initial_values;
 };
 
 // That there are parameters, and that all of them can be counted.
@@ -48,14 +49,15 @@ absl::StatusOr<ModelSketch> Sketch(const v1::JobSpec& given, const Shape& exampl
                                            ", want 1 to 2^48 features"));
   }
   LayerBuilder builder(spec, layers);
-  LayerInput features{example_shape};
+  LayerInput features{example_shape, /*tokens=*/spec.data_summary().vocabulary() > 0};
   auto model = builder.Build(spec.model(), "model", &features);
   if (!model.ok()) return model.status();
   absl::Status status = CheckParameters(**model);
   if (status.ok()) status = CheckLossFits(spec, features.shape, builder.WidthPath());
   if (!status.ok()) return status;
   nn::ParameterLayout layout = nn::ParameterLayout::Of(**model);
-  return ModelSketch{*std::move(model), {std::move(features.shape), std::move(layout)}};
+  return ModelSketch{
+      *std::move(model), {std::move(features.shape), std::move(layout)}, builder.initial_values()};
 }
 
 absl::Status CheckMemory(const nn::ParameterLayout& layout) {
@@ -64,6 +66,15 @@ absl::Status CheckMemory(const nn::ParameterLayout& layout) {
   const uint64_t bytes = static_cast<uint64_t>(layout.total_elements()) * sizeof(float);
   return CheckFitsMemory("model: training it", kCopies * bytes,
                          ReadMachineMemory().available_bytes);
+}
+
+absl::StatusOr<ModelSketch> SketchThatFits(const v1::JobSpec& spec, const Shape& example_shape,
+                                           const LayerRegistry& layers) {
+  absl::StatusOr<ModelSketch> sketch = Sketch(spec, example_shape, layers);
+  if (!sketch.ok()) return sketch;
+  const absl::Status status = CheckMemory(sketch->plan.layout);
+  if (!status.ok()) return status;
+  return sketch;
 }
 
 }  // namespace
@@ -78,18 +89,19 @@ absl::StatusOr<ModelPlan> PlanModel(const v1::JobSpec& spec, const Shape& exampl
 absl::StatusOr<std::shared_ptr<nn::Sequential>> BuildUnallocatedModel(const v1::JobSpec& spec,
                                                                       const Shape& example_shape,
                                                                       const LayerRegistry& layers) {
-  absl::StatusOr<ModelSketch> sketch = Sketch(spec, example_shape, layers);
+  absl::StatusOr<ModelSketch> sketch = SketchThatFits(spec, example_shape, layers);
   if (!sketch.ok()) return sketch.status();
-  if (absl::Status status = CheckMemory(sketch->plan.layout); !status.ok()) return status;
   return std::move(sketch->model);
 }
 
 absl::StatusOr<std::shared_ptr<nn::Sequential>> BuildModel(const v1::JobSpec& spec,
                                                            const Shape& example_shape,
                                                            const LayerRegistry& layers) {
-  auto model = BuildUnallocatedModel(spec, example_shape, layers);
-  if (model.ok()) (*model)->Initialize(spec.seed());
-  return model;
+  absl::StatusOr<ModelSketch> sketch = SketchThatFits(spec, example_shape, layers);
+  if (!sketch.ok()) return sketch.status();
+  sketch->model->Initialize(spec.seed());
+  sketch->initial_values.Apply(spec.seed(), *sketch->model);
+  return std::move(sketch->model);
 }
 
 }  // namespace lockstep

@@ -57,6 +57,9 @@ void FillJobDefaults(v1::JobSpec* spec) {
   FillTrainingDefaults(spec);
   LOCKSTEP_DEFAULT(spec, shards, kDefaultShards);
   LOCKSTEP_DEFAULT(spec, shuffle, true);
+  if (spec->gradient_format() == v1::GRADIENT_FORMAT_UNSPECIFIED) {
+    spec->set_gradient_format(v1::GRADIENT_FORMAT_FLOAT32);
+  }
   LOCKSTEP_DEFAULT(spec->mutable_workers(), min, 1);
   LOCKSTEP_DEFAULT(spec->mutable_workers(), max, spec->shards());
   LOCKSTEP_DEFAULT(spec->mutable_checkpoint(), interval_steps, 0);

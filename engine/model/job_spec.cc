@@ -191,6 +191,13 @@ void CheckDurability(const v1::JobSpec& spec, FieldChecker* checker) {
   }
 }
 
+void CheckGradientFormat(const v1::JobSpec& spec, FieldChecker* checker) {
+  // A peer may send numbers that the enum does not have.
+  if (v1::GradientFormat_IsValid(spec.gradient_format())) return;
+  checker->AddRange("gradient_format", static_cast<int>(spec.gradient_format()),
+                    "float32 (1) or bfloat16 (2)");
+}
+
 void CheckExtents(const std::string& path, const google::protobuf::RepeatedField<int64_t>& extents,
                   FieldChecker* checker) {
   int64_t elements = 1;
@@ -260,6 +267,7 @@ std::vector<FieldProblem> ValidateJobSpec(const v1::JobSpec& original) {
   checker.WholeNumber("batch_size", spec.batch_size(), 1, kMaxBatchSize);
   CheckShardsAndWorkers(spec, &checker);
   CheckDurability(spec, &checker);
+  CheckGradientFormat(spec, &checker);
   checker.OptionalPath("init_from", spec.init_from());
   checker.Digest("init_from_sha256", spec.init_from_sha256());
   if (spec.has_data_summary()) CheckDataSummary(spec, &checker);

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "engine/model/initial_values.h"
 #include "engine/model/layer_registry.h"
 #include "engine/nn/sequential.h"
 #include "engine/shape.h"
@@ -50,18 +51,25 @@ class LayerBuilder {
 
   // What a ready model stands for. Its layers are the program's own: errors
   // have the ready model's `path`.
-  absl::StatusOr<std::shared_ptr<nn::Module>> BuildReadyModel(const v1::Sequential& layers,
+  absl::StatusOr<std::shared_ptr<nn::Module>> BuildReadyModel(v1::Sequential layers,
                                                               const std::string& path,
                                                               LayerInput* input);
   const LayerRegistry& registry() const { return registry_; }
   // The outputs that the loss wants where a ready model does not say: the
   // data's classes, or 1. Errors: the classes are not known.
   absl::StatusOr<int64_t> DefaultOutputs(const std::string& path) const;
+  // How many tokens the data has; 0: its features are numbers.
+  int64_t vocabulary() const { return static_cast<int64_t>(spec_.data_summary().vocabulary()); }
   // Refuses a parameter of too many elements. Call it before making one.
   absl::Status CheckParameter(const std::string& path, const Shape& shape) const;
+  // FieldError about `field` of the layer with this path, "" for the layer itself.
+  absl::Status Error(const std::string& path, absl::string_view field,
+                     absl::string_view message) const;
   // The field that decides how wide the model's output is, so far.
   void SetWidthPath(std::string path) { width_path_ = std::move(path); }
 
+  // How some layers' parameters start, other than by themselves.
+  const InitialValues& initial_values() const { return initial_values_; }
   // The last SetWidthPath, else the last layer.
   const std::string& WidthPath() const { return width_path_.empty() ? last_path_ : width_path_; }
 
@@ -69,6 +77,9 @@ class LayerBuilder {
   absl::StatusOr<std::shared_ptr<nn::Module>> BuildLayer(const v1::LayerChoice& layer,
                                                          const std::string& path,
                                                          LayerInput* input);
+  // What the layer's `init` and `bias_init` say, where it has them.
+  absl::Status AddInitialValues(const v1::LayerChoice& layer, const std::string& path,
+                                const nn::Module& module);
   // The path that an error about `path` is told with.
   const std::string& Shown(const std::string& path) const {
     return ready_model_path_.empty() ? path : ready_model_path_;
@@ -80,6 +91,7 @@ class LayerBuilder {
   std::string width_path_;
   std::string last_path_;
   int64_t layers_ = 0;
+  InitialValues initial_values_;
 };
 
 }  // namespace lockstep

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
@@ -17,66 +17,27 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 using Kind = LayerFieldRule::Kind;
 
-// The widest layer.
-constexpr double kMaxWidth = 1 << 24;
-
-// 16777216 and not 1.67772e+07.
-std::string NumberText(double number) {
-  const bool whole = number == std::floor(number) && std::abs(number) < 1e15;
-  return whole ? absl::StrCat(static_cast<int64_t>(number)) : absl::StrCat(number);
-}
-
-// Ways to write a row's second half.
-
-LayerFieldRule Range(double least, double most, std::optional<double> otherwise = std::nullopt) {
-  return {"", "", Kind::kRange, least, most, 0, 0, otherwise};
-}
-// A list. With a default an empty one becomes a list of that number.
-LayerFieldRule Counts(double least, double most, int least_count, int most_count,
-                      std::optional<double> otherwise = std::nullopt) {
-  return {"", "", Kind::kRange, least, most, least_count, most_count, otherwise};
-}
-LayerFieldRule Flag(bool otherwise) {
-  return {"", "", Kind::kFlag, 0, 0, 0, 0, otherwise ? 1.0 : 0.0};
-}
-LayerFieldRule Word(int otherwise) { return {"", "", Kind::kWord, 0, 0, 0, 0, otherwise}; }
-
-struct Row {
-  const char* message;
-  const char* field;
-  LayerFieldRule rule;
-};
-
-std::vector<Row> Rows() {
-  return {
-      {"Linear", "out_features", Range(1, kMaxWidth)},
-      {"Linear", "bias", Flag(true)},
-      {"Reshape", "shape", Counts(-1, kMaxWidth, 1, 8)},
-      {"Repeat", "times", Range(1, kMaxLayers)},
-      {"Mlp", "hidden", Counts(1, kMaxWidth, 0, 1000)},
-      {"Mlp", "activation", Word(v1::ACTIVATION_RELU)},
-      {"Mlp", "outputs", Range(1, kMaxWidth)},
-  };
-}
-
-// By "Linear.out_features".
-const std::map<std::string, LayerFieldRule>& Rules() {
-  static const auto* const rules = [] {
-    auto* made = new std::map<std::string, LayerFieldRule>();
-    for (const Row& row : Rows()) {
-      LayerFieldRule& rule = (*made)[absl::StrCat(row.message, ".", row.field)];
-      rule = row.rule;
-      rule.message = row.message;
-      rule.field = row.field;
-    }
-    return made;
-  }();
-  return *rules;
+// One of several messages, such as a layer or an initializer.
+bool IsChoice(const FieldDescriptor& field) {
+  return field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
+         absl::EndsWith(field.message_type()->name(), "Choice");
 }
 
 bool HoldsLayers(const FieldDescriptor& field) {
-  return field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
-         field.message_type() == v1::LayerChoice::descriptor();
+  return IsChoice(field) && field.message_type() == v1::LayerChoice::descriptor();
+}
+
+// The chosen message's field; null where none is chosen.
+const FieldDescriptor* Chosen(const Message& choice) {
+  return choice.GetReflection()->GetOneofFieldDescriptor(choice,
+                                                         choice.GetDescriptor()->oneof_decl(0));
+}
+
+// "linear, relu, ...".
+std::string FieldNames(const Descriptor& type) {
+  std::vector<std::string> names;
+  for (int i = 0; i < type.field_count(); ++i) names.push_back(type.field(i)->name());
+  return absl::StrJoin(names, ", ");
 }
 
 // ---- Defaults.
@@ -88,6 +49,9 @@ void SetNumber(const FieldDescriptor& field, double value, Message* message) {
     case FieldDescriptor::CPPTYPE_UINT32:
       list ? reflection.AddUInt32(message, &field, static_cast<uint32_t>(value))
            : reflection.SetUInt32(message, &field, static_cast<uint32_t>(value));
+      break;
+    case FieldDescriptor::CPPTYPE_INT32:
+      reflection.SetInt32(message, &field, static_cast<int32_t>(value));
       break;
     case FieldDescriptor::CPPTYPE_FLOAT:
       reflection.SetFloat(message, &field, static_cast<float>(value));
@@ -111,31 +75,27 @@ bool IsUnset(const FieldDescriptor& field, const Message& message) {
          reflection.GetEnumValue(message, &field) == 0;
 }
 
-// The chosen layer's message; null where none is chosen.
-Message* ChosenLayer(v1::LayerChoice* layer) {
-  const FieldDescriptor* chosen = layer->GetReflection()->GetOneofFieldDescriptor(
-      *layer, v1::LayerChoice::descriptor()->oneof_decl(0));
-  return chosen == nullptr ? nullptr : layer->GetReflection()->MutableMessage(layer, chosen);
-}
-
-// As deep as the message is, which whoever parsed it has limited.
-void FillDefaults(v1::LayerChoice* layer) {
-  Message* const message = ChosenLayer(layer);
-  if (message == nullptr) return;
+// Of the chosen message. As deep as the message is, which whoever parsed it has limited.
+void FillDefaults(Message* choice) {
+  const FieldDescriptor* const chosen = Chosen(*choice);
+  if (chosen == nullptr) return;
+  Message* const message = choice->GetReflection()->MutableMessage(choice, chosen);
+  const Reflection& reflection = *message->GetReflection();
   const Descriptor& type = *message->GetDescriptor();
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);
-    if (HoldsLayers(field)) {
-      const int count = message->GetReflection()->FieldSize(*message, &field);
+    if (IsChoice(field) && field.is_repeated()) {
+      const int count = reflection.FieldSize(*message, &field);
       for (int k = 0; k < count; ++k) {
-        FillDefaults(static_cast<v1::LayerChoice*>(
-            message->GetReflection()->MutableRepeatedMessage(message, &field, k)));
+        FillDefaults(reflection.MutableRepeatedMessage(message, &field, k));
       }
-      continue;
-    }
-    const LayerFieldRule* rule = FindLayerFieldRule(field);
-    if (rule != nullptr && rule->otherwise.has_value() && IsUnset(field, *message)) {
-      SetNumber(field, *rule->otherwise, message);
+    } else if (IsChoice(field)) {
+      if (!IsUnset(field, *message)) FillDefaults(reflection.MutableMessage(message, &field));
+    } else {
+      const LayerFieldRule* rule = FindLayerFieldRule(field);
+      if (rule != nullptr && rule->otherwise.has_value() && IsUnset(field, *message)) {
+        SetNumber(field, *rule->otherwise, message);
+      }
     }
   }
 }
@@ -150,6 +110,8 @@ double NumberIn(const FieldDescriptor& field, const Message& message, int index)
     case FieldDescriptor::CPPTYPE_UINT32:
       return list ? reflection.GetRepeatedUInt32(message, &field, index)
                   : reflection.GetUInt32(message, &field);
+    case FieldDescriptor::CPPTYPE_INT32:
+      return reflection.GetInt32(message, &field);
     case FieldDescriptor::CPPTYPE_INT64:
       return static_cast<double>(list ? reflection.GetRepeatedInt64(message, &field, index)
                                       : reflection.GetInt64(message, &field));
@@ -163,6 +125,7 @@ double NumberIn(const FieldDescriptor& field, const Message& message, int index)
 
 bool InRange(const LayerFieldRule& rule, double got) {
   if (rule.kind == Kind::kPositive) return std::isfinite(got) && got > 0;
+  if (rule.kind == Kind::kFinite) return std::isfinite(got);
   if (rule.kind == Kind::kFraction) return got >= 0 && got < 1;
   return got >= rule.least && got <= rule.most;
 }
@@ -201,8 +164,7 @@ class LayerChecker {
       return Add(path, absl::StrCat("got more than ", kMaxLayers,
                                     " layers with repetitions, want at most ", kMaxLayers));
     }
-    const FieldDescriptor* chosen = layer.GetReflection()->GetOneofFieldDescriptor(
-        layer, v1::LayerChoice::descriptor()->oneof_decl(0));
+    const FieldDescriptor* chosen = Chosen(layer);
     if (chosen == nullptr) return Add(path, absl::StrCat("missing, want a layer: ", LayerNames()));
     if (depth > kMaxLayerDepth) {
       return Add(path,
@@ -228,10 +190,24 @@ class LayerChecker {
         const bool empty = message.GetReflection()->FieldSize(message, &field) == 0;
         if (empty && field.name() == "layers") Add(inner, "missing, want at least one layer");
         CheckLayers(message, field, inner, depth + 1, repetitions);
+      } else if (IsChoice(field)) {
+        if (!IsUnset(field, message)) {
+          CheckChoice(message.GetReflection()->GetMessage(message, &field), inner);
+        }
       } else if (const LayerFieldRule* rule = FindLayerFieldRule(field)) {
         CheckField(message, field, *rule, inner);
       }
     }
+  }
+
+  // Of one that holds no layers.
+  void CheckChoice(const Message& choice, const std::string& path) {
+    const FieldDescriptor* chosen = Chosen(choice);
+    if (chosen == nullptr) {
+      return Add(path, absl::StrCat("missing, want one of: ", FieldNames(*choice.GetDescriptor())));
+    }
+    CheckFields(choice.GetReflection()->GetMessage(choice, chosen),
+                absl::StrCat(path, ".", chosen->name()), /*depth=*/0, /*repetitions=*/1);
   }
 
   void CheckField(const Message& message, const FieldDescriptor& field, const LayerFieldRule& rule,
@@ -274,20 +250,11 @@ class LayerChecker {
 
 }  // namespace
 
-std::string LayerFieldRule::Wanted() const {
-  if (kind == Kind::kPositive) return "a finite number > 0";
-  if (kind == Kind::kFraction) return "0 <= it < 1";
-  return kind == Kind::kRange ? absl::StrCat(NumberText(least), " to ", NumberText(most)) : "";
+void FillLayerDefaults(google::protobuf::RepeatedPtrField<v1::LayerChoice>* layers) {
+  for (v1::LayerChoice& layer : *layers) FillDefaults(&layer);
 }
 
-const LayerFieldRule* FindLayerFieldRule(const FieldDescriptor& field) {
-  const auto found = Rules().find(absl::StrCat(field.containing_type()->name(), ".", field.name()));
-  return found == Rules().end() ? nullptr : &found->second;
-}
-
-void FillLayerDefaults(v1::JobSpec* spec) {
-  for (v1::LayerChoice& layer : *spec->mutable_model()) FillDefaults(&layer);
-}
+void FillLayerDefaults(v1::JobSpec* spec) { FillLayerDefaults(spec->mutable_model()); }
 
 std::vector<FieldProblem> CheckLayerFields(const v1::JobSpec& spec) {
   if (spec.model().empty()) return {{"model", "missing, want at least one layer", ""}};
@@ -301,11 +268,6 @@ std::vector<FieldProblem> CheckLayerFields(const v1::JobSpec& spec) {
   return std::move(checker).Take();
 }
 
-std::string LayerNames() {
-  const Descriptor& type = *v1::LayerChoice::descriptor();
-  std::vector<std::string> names;
-  for (int i = 0; i < type.field_count(); ++i) names.push_back(type.field(i)->name());
-  return absl::StrJoin(names, ", ");
-}
+std::string LayerNames() { return FieldNames(*v1::LayerChoice::descriptor()); }
 
 }  // namespace lockstep

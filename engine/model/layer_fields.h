@@ -1,4 +1,4 @@
-// Defaults and ranges of the layers' fields: one table (layer_fields.cc), by
+// Defaults and ranges of the layers' fields: one table (layer_field_rules.cc), by
 // which layers are completed, checked at any depth and documented (a test holds
 // it against job.proto's comments). What must fit the data or another layer is
 // the business of layer_builder.h.
@@ -6,6 +6,7 @@
 #define LOCKSTEP_ENGINE_MODEL_LAYER_FIELDS_H_
 
 #include <google/protobuf/descriptor.h>
+#include <google/protobuf/repeated_ptr_field.h>
 
 #include <cstdint>
 #include <optional>
@@ -29,6 +30,7 @@ struct LayerFieldRule {
   enum class Kind {
     kRange,     // least to most; a list: each of its numbers
     kPositive,  // a finite number > 0
+    kFinite,    // any number but infinities and NaN
     kFraction,  // 0 <= it < 1
     kFlag,
     kWord,  // an enum
@@ -48,7 +50,11 @@ struct LayerFieldRule {
 // Null: the field needs no rule (text, further layers) or is no layer's.
 const LayerFieldRule* FindLayerFieldRule(const google::protobuf::FieldDescriptor& field);
 
+// 16777216 and not 1.67772e+07.
+std::string NumberText(double number);
+
 // Sets every default explicitly, at every depth.
+void FillLayerDefaults(google::protobuf::RepeatedPtrField<v1::LayerChoice>* layers);
 void FillLayerDefaults(v1::JobSpec* spec);
 
 // What is wrong with spec.model, in its order. Requires: defaults filled in.

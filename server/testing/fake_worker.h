@@ -36,6 +36,16 @@ class FakeWorker : public WorkerLink {
     inbox_.push_back({message, values});
   }
   void Close(const absl::Status& status) override { closed_ = status; }
+  // Values that Work has not taken in yet, and what a test adds.
+  size_t unsent_bytes() const override {
+    size_t bytes = pretended_unsent_bytes_;
+    for (const auto& [message, values] : inbox_) {
+      if (values.defined()) bytes += values.element_count() * sizeof(float);
+    }
+    return bytes;
+  }
+
+  void PretendUnsent(size_t bytes) { pretended_unsent_bytes_ = bytes; }
 
   bool has_work() const { return !inbox_.empty(); }
   bool has_answer() const { return !answers_.empty(); }
@@ -179,6 +189,7 @@ class FakeWorker : public WorkerLink {
   std::vector<float> incoming_;
   uint64_t incoming_version_ = 0;
   int64_t received_ = 0;
+  size_t pretended_unsent_bytes_ = 0;
 };
 
 }  // namespace lockstep::server

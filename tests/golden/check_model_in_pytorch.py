@@ -25,7 +25,9 @@ from pathlib import Path
 import numpy
 import torch
 import yaml
+from torch_models import build_model
 
+BLOCK = 256  # examples that go through the model at once
 VALIDATION_SPLIT = 3  # RandomStream::kValidationSplit
 WORD = 0xFFFFFFFF
 LONG = 0xFFFFFFFFFFFFFFFF
@@ -116,7 +118,28 @@ def read_csv(folder, source):
     return numpy.delete(table, int(column), axis=1), labels.astype(numpy.int64)
 
 
+def read_text(folder, source):
+    """Windows of characters (or bytes), and the token after each."""
+    with open_data(folder / source["path"]) as file:
+        data = file.read()
+    if source.get("tokens") == "bytes":
+        tokens = list(data)
+    else:
+        text = data.decode("utf-8")
+        numbers = {character: i for i, character in enumerate(sorted(set(text)))}
+        tokens = [numbers[character] for character in text]
+    begin, end = (math.floor(len(tokens) * source.get(name, default) + 0.5)
+                  for name, default in (("from", 0.0), ("to", 1.0)))
+    part = numpy.array(tokens[begin:end], numpy.int64)
+    context = source["context"]
+    starts = range(0, len(part) - context, source.get("stride", context))
+    return (numpy.stack([part[i:i + context] for i in starts]),
+            numpy.stack([part[i + 1:i + 1 + context] for i in starts]))
+
+
 def read_source(folder, source):
+    if "text" in source:
+        return read_text(folder, source["text"])
     if "csv" in source:
         return read_csv(folder, source["csv"])
     idx = source["idx"]
@@ -133,14 +156,18 @@ def validation_data(job, folder):
         features, labels = read_source(folder, data["train"])
         rows = validation_rows(len(labels), data["validation_fraction"], job.get("seed", 0))
         features, labels = features[rows], labels[rows]
-    scaling = data.get("scaling", {})
+    return scaled(job, torch.from_numpy(features)), torch.from_numpy(labels)
+
+
+def scaled(job, features):
+    scaling = job["data"].get("scaling", {})
     if "divide_by" in scaling:
         features = features / numpy.float32(scaling["divide_by"])
     if "mean" in scaling:
         features = features - numpy.float32(scaling["mean"])
     if "standard_deviation" in scaling:
         features = features / numpy.float32(scaling["standard_deviation"])
-    return torch.from_numpy(features), torch.from_numpy(labels)
+    return features
 
 
 def read_safetensors(path):
@@ -157,24 +184,6 @@ def read_safetensors(path):
         values = torch.frombuffer(data, dtype=torch.float32, count=count, offset=start + first)
         tensors[name] = values.reshape(entry["shape"])
     return tensors
-
-
-def build_model(job, tensors):
-    """The job's layers with the trained parameters."""
-    layers = []
-    for index, choice in enumerate(job["model"]):
-        name, options = (choice, {}) if isinstance(choice, str) else next(iter(choice.items()))
-        if name == "linear":
-            inputs = tensors[f"{index}.weight"].shape[1]
-            bias = (options or {}).get("bias", True)
-            layers.append(torch.nn.Linear(inputs, options["out_features"], bias=bias))
-        else:
-            kinds = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "sigmoid": torch.nn.Sigmoid,
-                     "flatten": torch.nn.Flatten}
-            layers.append(kinds[name]())
-    model = torch.nn.Sequential(*layers)
-    model.load_state_dict(tensors)  # refuses missing and unknown names and wrong shapes
-    return model
 
 
 def reported_accuracy(path):
@@ -194,14 +203,16 @@ def main():
     job = yaml.safe_load(options.job.read_text())
     features, labels = validation_data(job, options.job.resolve().parent)
     model = build_model(job, read_safetensors(options.output / "model.safetensors"))
+    right = 0
     with torch.no_grad():
-        right = int((model(features).argmax(dim=1) == labels).sum())
-    accuracy = right / len(labels)
+        for i in range(0, len(labels), BLOCK):
+            right += int((model(features[i:i + BLOCK]).argmax(dim=-1) == labels[i:i + BLOCK]).sum())
+    accuracy = right / labels.numel()
     reported = reported_accuracy(options.output / "metrics.jsonl")
     if reported is None:
         sys.exit(f"{options.output}/metrics.jsonl: no validation_accuracy")
-    equal = round(reported * len(labels)) == right and abs(reported - accuracy) < 1e-6
-    print(f"PyTorch {torch.__version__}: {right} of {len(labels)} right, accuracy {accuracy:.6f}")
+    equal = round(reported * labels.numel()) == right and abs(reported - accuracy) < 1e-6
+    print(f"PyTorch {torch.__version__}: {right} of {labels.numel()} right, accuracy {accuracy:.6f}")
     print(f"Lockstep: accuracy {reported:.6f}: {'equal' if equal else 'NOT EQUAL'}")
     sys.exit(0 if equal else 1)
 

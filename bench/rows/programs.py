@@ -1,0 +1,160 @@
+"""Builds, finds and runs the programs that rows measure."""
+
+import functools
+import json
+import os
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from rows.row import NotMeasured
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BENCH = ROOT / "bench"
+TARGETS = ["//bench:engine_kernels", "//bench:engine_step"]
+
+
+def add_timing_options(parser):
+    """Adds what Programs wants of its options, but for rounds."""
+    parser.add_argument("--seconds", type=float, default=0.5,
+                        help="of each timing; steps take at least 1 (default 0.5)")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)),
+                        help="most threads that are used (default: the processors)")
+    parser.add_argument("--python", default=sys.executable, metavar="PATH",
+                        help="the interpreter that has PyTorch and JAX (default: this one)")
+    parser.add_argument("--bazel", type=shlex.split, default=[str(ROOT / "tools" / "bazel.sh")],
+                        metavar="COMMAND", help="builds and tests (default tools/bazel.sh)")
+    parser.add_argument("--run-with", type=shlex.split, default=[], metavar="COMMAND",
+                        help='before every program that is timed, such as "taskset -c 2,3"')
+    parser.add_argument("--verbose", action="store_true", help="print what is run")
+
+
+class Programs:
+    """What a row may run. Nothing is run twice with the same arguments.
+
+    options: bazel (the command, as words), run_with (words before every
+    program that is timed), python (the peers' interpreter), threads, rounds,
+    seconds (of each timing), verbose.
+    """
+
+    def __init__(self, options):
+        self.options = options
+        self._answers = {}
+
+    def say(self, text):
+        print(f"{Path(sys.argv[0]).name}: {text}", file=sys.stderr, flush=True)
+
+    # Builds and tests
+
+    @functools.cached_property
+    def _bazel_bin(self):
+        self.say("building " + " ".join(TARGETS))
+        run = self._bazel("build", *TARGETS)
+        if run.returncode != 0:
+            raise NotMeasured(f"needs a build; {last_line(run.stderr)}")
+        found = self._bazel("info", "bazel-bin").stdout.split()
+        return Path(found[-1])
+
+    def _bazel(self, *arguments):
+        return subprocess.run([*self.options.bazel, *arguments], cwd=ROOT, text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True)
+
+    def test(self, *targets):
+        """Runs Bazel's tests; returns how many passed and how many there are."""
+        run = self._bazel("test", "--test_output=summary", "--keep_going", *targets)
+        verdicts = [line.split() for line in run.stdout.splitlines() + run.stderr.splitlines()
+                    if line.startswith("//")]
+        passed = sum("PASSED" in words for words in verdicts)
+        if not verdicts:
+            raise NotMeasured(f"needs a build; {last_line(run.stderr)}")
+        for words in verdicts:
+            if "PASSED" not in words:
+                self.say(" ".join(words))
+        return passed, len(verdicts)
+
+    def script(self, *arguments):
+        """Runs a program of the repository; returns its result without judging it."""
+        return subprocess.run([str(ROOT / arguments[0]), *map(str, arguments[1:])], cwd=ROOT,
+                              text=True, stdin=subprocess.DEVNULL, capture_output=True)
+
+    def require(self, program, hint):
+        if shutil.which(program) is None:
+            raise NotMeasured(f"needs {program} ({hint})")
+
+    # Timings
+
+    def engine(self, name, *arguments):
+        """The JSON object that a program of //bench prints."""
+        return self._timed([str(self._bazel_bin / "bench" / name), *map(str, arguments)])
+
+    def peer(self, script, *arguments, needs):
+        """The JSON object that a script prints which runs `needs`, a Python package."""
+        self._require_package(needs)
+        return self._timed([self.options.python, str(BENCH / script), *map(str, arguments)])
+
+    @functools.lru_cache(maxsize=None)
+    def _require_package(self, package):
+        code = f"import importlib.util, sys; sys.exit(not importlib.util.find_spec('{package}'))"
+        found = subprocess.run([self.options.python, "-c", code], stdin=subprocess.DEVNULL,
+                               capture_output=True)
+        if found.returncode != 0:
+            raise NotMeasured(f"needs {package} (--python names an interpreter that has it)")
+
+    def _timed(self, command):
+        if self.options.verbose:
+            self.say(shlex.join(command))
+        run = subprocess.run([*self.options.run_with, *command], text=True,
+                             stdin=subprocess.DEVNULL, capture_output=True,
+                             env=dict(os.environ, OMP_NUM_THREADS=str(self.options.threads)))
+        try:
+            return json.loads(run.stdout)
+        except json.JSONDecodeError:
+            name = Path(command[0]).name if len(command) < 2 else Path(command[1]).name
+            raise NotMeasured(f"{name} ended with {run.returncode}: {last_line(run.stderr)}")
+
+    def in_turn(self, key, *sides):
+        """Runs the sides in turn (A B A B), `rounds` times; returns each side's results.
+
+        A side is a function that returns a JSON object, or raises NotMeasured:
+        its results are then that exception, and the others go on.
+        """
+        if key not in self._answers:
+            results = [[] for _ in sides]
+            for _ in range(self.options.rounds):
+                for i, side in enumerate(sides):
+                    if isinstance(results[i], NotMeasured):
+                        continue
+                    try:
+                        results[i].append(side())
+                    except NotMeasured as missing:
+                        results[i] = missing
+            self._answers[key] = results
+        return self._answers[key]
+
+
+def last_line(text):
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no message"
+
+
+def median(results, *path):
+    """The median over the rounds of the number at `path` of each result."""
+    if isinstance(results, NotMeasured):
+        raise results
+
+    def at(result):
+        for name in path:
+            result = result[name]
+        return result
+
+    return statistics.median(map(at, results))
+
+
+def median_ratio(results, name, above, below):
+    """The median of result[name][above] / result[name][below]."""
+    if isinstance(results, NotMeasured):
+        raise results
+    return statistics.median(result[name][above] / result[name][below] for result in results)

@@ -1,0 +1,13 @@
+"""The groups of rows that report.py --only chooses from."""
+
+from rows import engine_kernels, engine_steps, engine_tests
+
+
+def engine_rows(options):
+    return engine_kernels.rows(options) + engine_steps.rows(options) + engine_tests.rows(options)
+
+
+# Name: a function of the options that returns the group's rows.
+GROUPS = {
+    "engine": engine_rows,
+}
