@@ -46,7 +46,9 @@ TEST(ChaosPlanTest, TheSeedDecidesWhenAndWho) {
   for (size_t i = 0; i < events.size(); ++i) {
     EXPECT_EQ(events[i].at, again[i].at);
     EXPECT_EQ(events[i].choice, again[i].choice);
-    if (i > 0) EXPECT_LE(events[i - 1].at, events[i].at);
+    if (i > 0) {
+      EXPECT_LE(events[i - 1].at, events[i].at);
+    }
   }
   EXPECT_NE(Events(8)[0].at, events[0].at);
 }

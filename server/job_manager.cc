@@ -62,6 +62,12 @@ absl::StatusOr<std::unique_ptr<JobManager>> JobManager::Open(Options options) {
   const auto unfinished = (*store)->UnfinishedJobs();
   if (!unfinished.ok()) return unfinished.status();
   std::unique_ptr<JobManager> manager(new JobManager(std::move(options), *std::move(store)));
+  if (const std::string& recovery = manager->store_->recovery(); !recovery.empty()) {
+    std::fprintf(stderr, "lockstep-server: %s\n", recovery.c_str());
+    for (const v1::Job& job : *unfinished) {
+      manager->OnEvent(job.job_id(), "database_restored", recovery);
+    }
+  }
   absl::MutexLock lock(&manager->mutex_);
   for (const v1::Job& job : *unfinished) {
     if (const absl::Status damaged = CheckRecord(job); !damaged.ok()) {
@@ -137,6 +143,7 @@ absl::StatusOr<v1::Job> JobManager::Submit(v1::JobSpec spec, const std::string& 
     absl::MutexLock lock(&mutex_);
     AddActive(*job_id, spec);
   }
+  background_.Post([this] { BackUp(absl::ZeroDuration()); });
   return Get(*job_id);
 }
 

@@ -160,6 +160,8 @@ class JobManager : public JobRunnerHost {
   absl::Status Save(const std::string& job_id, const v1::JobSpec& spec,
                     const Checkpoint& checkpoint);
   void WritePending(const std::string& job_id);
+  // Copies the database, where its copy is older than `age`.
+  void BackUp(absl::Duration age);
   // Puts back what the disk did not take, behind what has come since.
   void KeepPending(const std::string& job_id, Pending pending);
   // Whether the end waits until the disk has room for its checkpoint.
@@ -184,6 +186,7 @@ class JobManager : public JobRunnerHost {
   std::map<int64_t, std::pair<v1::JobState, std::string>> unrecorded_ends_ ABSL_GUARDED_BY(mutex_);
   bool recording_again_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<std::string, UnsavedEnd> unsaved_ends_ ABSL_GUARDED_BY(mutex_);
+  absl::Time backed_up_at_ = absl::InfinitePast();  // the background thread's own
   absl::Time write_again_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;
 

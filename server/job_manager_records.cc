@@ -134,10 +134,19 @@ void JobManager::WritePending(const std::string& job_id) {
   Report(job_id, status);
   if (absl::IsResourceExhausted(status)) KeepPending(job_id, std::move(pending));
   HoldForDisk(job_id, status);
+  if (status.ok()) BackUp(absl::Seconds(10));
   absl::MutexLock lock(&mutex_);
   const auto job = active_.find(*ParseJobId(job_id));
   if (job != active_.end()) job->second.unsaved = std::string(status.message());
   ++changes_;
+}
+
+void JobManager::BackUp(absl::Duration age) {
+  const absl::Time now = options_.now();
+  if (now - backed_up_at_ < age) return;
+  backed_up_at_ = now;
+  const absl::Status copied = store_->BackUp();
+  if (!copied.ok()) std::fprintf(stderr, "%s\n", std::string(copied.message()).c_str());
 }
 
 void JobManager::KeepPending(const std::string& job_id, Pending pending) {
@@ -201,6 +210,7 @@ void JobManager::FinishJob(const std::string& job_id, v1::JobState state, std::s
   absl::Status recorded;
   if (state != v1::QUEUED) recorded = store_->UpdateState(job_id, state, reason, options_.now());
   Report(job_id, recorded);
+  if (recorded.ok()) BackUp(absl::ZeroDuration());
   absl::MutexLock lock(&mutex_);
   if (!recorded.ok()) unrecorded_ends_[*ParseJobId(job_id)] = {state, reason};
   for (const std::string& name : registry_.WorkersOf(job_id)) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -127,6 +128,41 @@ TEST(JobManagerTest, TwoServersDoNotShareAStateFolder) {
   JobManager::Options options;
   options.state_dir = state_dir;
   EXPECT_TRUE(absl::IsFailedPrecondition(JobManager::Open(std::move(options)).status()));
+}
+
+struct SilentLink : public WorkerLink {
+  void Send(const v1::ServerMessage&) override {}
+  void Send(const v1::ServerMessage&, const Tensor&) override {}
+  void Close(const absl::Status& status) override { closed = status; }
+  absl::Status closed;
+};
+
+TEST(JobManagerTest, AZombiesAnswersAreRecognisedAndDropped) {
+  std::atomic<int64_t> seconds{0};
+  JobManager::Options options;
+  options.state_dir = NewStateDir();
+  options.now = [&seconds] { return absl::FromUnixSeconds(seconds); };
+  auto manager = JobManager::Open(std::move(options));
+  ASSERT_TRUE(manager.ok());
+  const auto link = std::make_shared<SilentLink>();
+  v1::Register self;
+  self.set_protocol_version(kProtocolVersion);
+  self.set_name("sleeper");
+  ASSERT_TRUE((*manager)->ConnectWorker(self, link).ok());
+  v1::WorkerMessage heartbeat;
+  heartbeat.mutable_heartbeat();
+  seconds = 3;
+  EXPECT_TRUE((*manager)->OnWorkerMessage("sleeper", heartbeat, Tensor()).ok());
+  seconds = 6;
+  (*manager)->Tick();
+  EXPECT_TRUE(link->closed.ok()) << "not longer silent than its lease";
+  seconds = 7;
+  (*manager)->Tick();
+  EXPECT_TRUE(absl::IsUnavailable(link->closed));
+  EXPECT_TRUE((*manager)->Workers().empty());
+  v1::WorkerMessage answer;
+  answer.mutable_gradient_chunk()->set_job_id("job-1");
+  EXPECT_TRUE(absl::IsNotFound((*manager)->OnWorkerMessage("sleeper", answer, Tensor())));
 }
 
 TEST(JobManagerTest, AnEndThatTheFullDiskDidNotTakeHoldsAndIsRecordedLater) {

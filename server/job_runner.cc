@@ -369,6 +369,10 @@ absl::Status JobRunner::OnNodeResult(const std::string& name, const v1::NodeResu
   Participant& participant = found->second;
   const ShardNode node{static_cast<int>(message.first_shard()),
                        static_cast<int>(message.end_shard())};
+  if (message.skipped()) {
+    OnSkipped(participant, message.round(), node);
+    return absl::OkStatus();
+  }
   const Losses losses{message.loss_sum(), message.correct(), message.predictions()};
   const uint64_t digest = SumDigest(&losses, sizeof(losses));
   if (!in_round_ || message.round() != round_ || participant.quarantined) {
@@ -387,6 +391,18 @@ absl::Status JobRunner::OnNodeResult(const std::string& name, const v1::NodeResu
   if (!ballots_.empty()) SettleBallots();
   FinishRoundIfDone();
   return absl::OkStatus();
+}
+
+void JobRunner::OnSkipped(Participant& participant, uint64_t round, const ShardNode& node) {
+  participant.late.erase({round, node});
+  // It lacks the parameters that it was sent: with its next node it gets them again.
+  participant.version.reset();
+  participant.follows = false;
+  if (in_round_ && round == round_ && participant.outstanding.erase(node) > 0 &&
+      ballots_.count(node) == 0) {
+    freed_.push_back(node);
+  }
+  if (in_round_) GoOn();
 }
 
 void JobRunner::CountLosses(const std::string& name, const ShardNode& node, const Losses& losses) {
@@ -443,6 +459,8 @@ void JobRunner::CommitStep() {
   }
   const absl::Time now = now_();
   const absl::Duration duration = now - round_started_;
+  if (last_commit_.has_value()) longest_pause_ = std::max(longest_pause_, now - *last_commit_);
+  last_commit_ = now;
   throughput_.Add(now, duration, examples);
   training_seconds_ += absl::ToDoubleSeconds(duration);
   epoch_seconds_ += absl::ToDoubleSeconds(duration);

@@ -227,6 +227,9 @@ class JobRunner {
   void GoOn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // After an answer: a worker that has given all is measured, and free.
   void NoteAnswered(Participant& participant) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A worker has not computed a node that it was given.
+  void OnSkipped(Participant& participant, uint64_t round, const ShardNode& node)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckNodeResult(const Participant& participant, const v1::NodeResult& message) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckGradientChunk(const Participant& participant, const v1::GradientChunk& message,
@@ -241,7 +244,8 @@ class JobRunner {
   void HandOutAudits(const std::vector<std::string>& names,
                      const std::vector<std::vector<ShardNode>>& nodes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Gives a late worker's nodes to `idle` ones, from the back.
+  // Gives a late worker's nodes to `idle` ones, and takes those off the list.
+  // Requires: there are some.
   void Speculate(const Participant& late, std::vector<std::string>* idle)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Asks somebody else about nodes whose answers are missing or differ.
@@ -340,6 +344,8 @@ class JobRunner {
   uint64_t shards_speculated_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t answers_dropped_ ABSL_GUARDED_BY(mutex_) = 0;
   std::string hold_ ABSL_GUARDED_BY(mutex_);  // why no round may begin; empty: one may
+  std::optional<absl::Time> last_commit_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration longest_pause_ ABSL_GUARDED_BY(mutex_);
   absl::Time last_checkpoint_ ABSL_GUARDED_BY(mutex_);
 
   std::optional<double> training_loss_ ABSL_GUARDED_BY(mutex_);

@@ -87,29 +87,26 @@ void JobRunner::Tick() {
 }
 
 void JobRunner::Speculate(const Participant& late, std::vector<std::string>* idle) {
-  // From the back: it works at the front.
-  std::vector<ShardNode> nodes;
-  for (const auto& entry : late.outstanding) nodes.insert(nodes.begin(), entry.first);
-  for (const ShardNode& node : nodes) {
-    if (idle->empty()) return;
+  std::map<std::string, std::vector<ShardNode>> shares;
+  size_t turn = 0;
+  for (const auto& [node, outstanding] : late.outstanding) {
     if (HoldersOf(node) > 1) continue;
+    const std::string& name = (*idle)[turn++ % idle->size()];
     auto ballot = ballots_.find(node);
+    // One that has answered already cannot give a second opinion.
+    if (ballot != ballots_.end() && ballot->second.times_asked(name) > 0) continue;
     if (ballot == ballots_.end()) {
       ballot = ballots_.emplace(node, NodeBallot(NodeBallot::Kind::kSpeculation, Parts())).first;
-      const Outstanding& outstanding = late.outstanding.at(node);
       for (size_t chunk = 0; chunk < outstanding.chunks.size(); ++chunk) {
         if (outstanding.chunks[chunk]) ballot->second.CloseUnseen(static_cast<int>(chunk));
       }
     }
-    // One that has answered already cannot give a second opinion.
-    const auto fresh = std::find_if(idle->begin(), idle->end(), [&ballot](const std::string& name) {
-      return ballot->second.times_asked(name) == 0;
-    });
-    if (fresh == idle->end()) continue;
-    const std::string name = *fresh;
-    idle->erase(fresh);
     shards_speculated_ += node.size();
-    HandOut({name}, {{node}});
+    shares[name].push_back(node);
+  }
+  for (const auto& [name, nodes] : shares) {
+    idle->erase(std::find(idle->begin(), idle->end(), name));
+    HandOut({name}, {nodes});
   }
 }
 
@@ -122,15 +119,19 @@ int JobRunner::HoldersOf(const ShardNode& node) const {
 // ---- opinions
 
 std::string JobRunner::NextToAsk(const ShardNode& node, const NodeBallot& ballot) const {
-  const std::vector<std::string> names = AvailableWorkers();
+  const std::vector<std::string> names = ReadyWorkers();
   // Each is asked twice: who contradicts itself is found. More often helps only
   // where nobody else is there.
   const int most = names.size() == 1 ? std::numeric_limits<int>::max() : 2;
+  // Least asked first, and of those one that is not behind.
+  const auto rank = [&](const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return std::make_pair(ballot.times_asked(name), participants_.at(name).late.size());
+  };
   std::string best;
   for (const std::string& name : names) {
     if (participants_.at(name).outstanding.count(node) > 0) continue;
-    const int asked = ballot.times_asked(name);
-    if (asked < most && (best.empty() || asked < ballot.times_asked(best))) best = name;
+    if (ballot.times_asked(name) >= most) continue;
+    if (best.empty() || rank(name) < rank(best)) best = name;
   }
   return best;
 }

@@ -251,6 +251,7 @@ void JobRunner::FillProgress(v1::Job* job) const {
   progress.set_shards_audited(shards_audited_);
   progress.set_shards_speculated(shards_speculated_);
   progress.set_answers_dropped(answers_dropped_);
+  progress.set_longest_pause_seconds(absl::ToDoubleSeconds(longest_pause_));
   job->clear_workers();
   for (const auto& entry : participants_) {
     v1::JobWorker& worker = *job->add_workers();

@@ -441,6 +441,132 @@ TEST(JobRunnerTest, AServerTooSmallForTheJobSaysSo) {
   EXPECT_TRUE(absl::IsResourceExhausted(JobRunner::CheckMemory(spec, *plan, 1 << 20)));
 }
 
+uint64_t StepOf(const Simulation& simulation) {
+  v1::Job job;
+  simulation.runner_->FillProgress(&job);
+  return job.progress().step();
+}
+
+// Two workers that have done four of six steps; from now on only the first moves,
+// and it has nothing to do.
+void LetOneFallBehind(Simulation& simulation, const std::string& first, const std::string& second) {
+  while (StepOf(simulation) < 4) {
+    simulation.Move(first, true);
+    simulation.Move(second, true);
+  }
+  while (simulation.Move(first, true)) {
+  }
+  ASSERT_FALSE(simulation.host_.ended);
+}
+
+TEST(JobRunnerTest, ALateWorkersShardsAreGivenToAnIdleOneToo) {
+  Simulation simulation(SmallSpec());
+  const std::string first = simulation.Join();
+  const std::string second = simulation.Join();
+  LetOneFallBehind(simulation, first, second);
+  simulation.runner_->Tick();
+  EXPECT_FALSE(simulation.Move(first, true)) << "not late yet";
+  simulation.now_ += absl::Seconds(1);
+  simulation.runner_->Tick();
+  while (simulation.Move(first, true)) {
+  }
+  EXPECT_EQ(simulation.host_.final_state, v1::SUCCEEDED) << "the late one gets no more work";
+  EXPECT_EQ(simulation.Hash(), CalmHash(SmallSpec(), 1));
+  v1::Job job;
+  simulation.runner_->FillProgress(&job);
+  EXPECT_EQ(job.progress().shards_speculated(), 3);
+  EXPECT_EQ(job.progress().ledger().consumed(), 100);
+  EXPECT_EQ(job.progress().ledger().twice(), 0);
+}
+
+TEST(JobRunnerTest, ALateAnswerThatDiffersSendsTheJobBackBeforeItsStep) {
+  Simulation simulation(SmallSpec());
+  const std::string first = simulation.Join();
+  const std::string second = simulation.Join();
+  LetOneFallBehind(simulation, first, second);
+  simulation.now_ += absl::Seconds(1);
+  simulation.runner_->Tick();
+  while (StepOf(simulation) < 5) simulation.Move(first, true);
+  FakeWorker& late = *simulation.workers_.at(second);
+  while (!late.has_answer()) late.Work();
+  FakeWorker::Answer answer = late.TakeAnswer();
+  ASSERT_TRUE(answer.message.has_gradient_chunk());
+  answer.values.data<float>()[3] += 1;
+  simulation.Deliver(second, std::move(answer));
+  ASSERT_TRUE(simulation.host_.rewind.has_value());
+  EXPECT_EQ(simulation.host_.rewind->step, 4);
+  EXPECT_EQ(simulation.host_.rewind->disputes.count(4), 1);
+  EXPECT_FALSE(simulation.host_.ended) << "its successor goes on";
+  ASSERT_EQ(simulation.host_.events.size(), 1);
+  EXPECT_THAT(simulation.host_.events[0], testing::HasSubstr("worker-0, worker-1 give different"));
+}
+
+TEST(JobRunnerTest, TwoWhoInsistWaitForAThird) {
+  v1::JobSpec spec = SmallSpec();
+  spec.set_audit(1);
+  Simulation simulation(spec);
+  const std::string liar = simulation.Join();
+  simulation.Join();
+  const auto spoil = [&](FakeWorker::Answer& answer) {
+    if (answer.message.has_gradient_chunk()) answer.values.data<float>()[0] += 1;
+  };
+  const auto run = [&] {
+    for (bool moved = true; moved;) {
+      moved = false;
+      for (auto& [name, worker] : simulation.workers_) {
+        if (name != liar || !worker->has_answer()) {
+          moved |= simulation.Move(name, true);
+          continue;
+        }
+        FakeWorker::Answer answer = worker->TakeAnswer();
+        spoil(answer);
+        simulation.Deliver(name, std::move(answer));
+        moved = true;
+      }
+    }
+  };
+  run();
+  EXPECT_FALSE(simulation.host_.ended);
+  v1::Job job;
+  simulation.runner_->FillProgress(&job);
+  EXPECT_THAT(job.state_reason(), testing::HasSubstr("waiting for another worker to decide: "
+                                                     "worker-0, worker-1 give different sums"));
+  simulation.Join();
+  run();
+  EXPECT_EQ(simulation.host_.final_state, v1::SUCCEEDED);
+  EXPECT_EQ(simulation.Hash(), CalmHash(SmallSpec(), 1));
+  EXPECT_EQ(simulation.host_.quarantined.count(liar), 1);
+  EXPECT_EQ(simulation.host_.quarantined.size(), 1);
+}
+
+TEST(JobRunnerTest, HeldItFinishesItsStepAndGoesOnWhenItMay) {
+  Simulation simulation(SmallSpec());
+  simulation.Join();
+  while (StepOf(simulation) < 1) simulation.Move("worker-0", true);
+  simulation.runner_->Hold("no room");
+  simulation.RunUntilQuiet();
+  EXPECT_FALSE(simulation.host_.ended);
+  EXPECT_EQ(StepOf(simulation), 2);
+  v1::Job job;
+  simulation.runner_->FillProgress(&job);
+  EXPECT_THAT(job.state_reason(), testing::HasSubstr("no room, since "));
+  simulation.runner_->Hold("");
+  simulation.RunUntilQuiet();
+  EXPECT_EQ(simulation.Hash(), CalmHash(SmallSpec(), 1));
+}
+
+TEST(JobRunnerTest, ALeaseIsLongerWhereShardsTakeLong) {
+  Simulation simulation(SmallSpec());
+  const std::string name = simulation.Join();
+  EXPECT_EQ(simulation.runner_->Lease(absl::Seconds(3)), absl::Seconds(3));
+  while (!simulation.host_.ended) {
+    simulation.now_ += absl::Seconds(60);
+    simulation.Move(name, true);
+  }
+  EXPECT_GT(simulation.runner_->Lease(absl::Seconds(3)), absl::Seconds(9));
+  EXPECT_LE(simulation.runner_->Lease(absl::Seconds(3)), absl::Minutes(1));
+}
+
 TEST(JobRunnerTest, AStepThatHangsNamesWhoHoldsItUp) {
   Simulation simulation(SmallSpec());
   const std::string name = simulation.Join();

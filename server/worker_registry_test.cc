@@ -75,5 +75,26 @@ TEST(WorkerRegistryTest, WhatIsShownToPeopleIsShortAndPrintable) {
   EXPECT_TRUE(registry.Add(self, nullptr, absl::UnixEpoch()).ok());
 }
 
+TEST(WorkerRegistryTest, QuarantineHoldsForTheProcessAndNotForTheName) {
+  WorkerRegistry registry;
+  v1::Register self;
+  self.set_protocol_version(kProtocolVersion);
+  self.set_name("w");
+  self.set_host("here");
+  self.set_pid(7);
+  const absl::Time now = absl::UnixEpoch();
+  ASSERT_TRUE(registry.Add(self, nullptr, now).ok());
+  registry.Quarantine("w", "wrong");
+  EXPECT_TRUE(registry.IdleWorkers().empty());
+  EXPECT_EQ(registry.Describe(now)[0].quarantine(), "wrong");
+  registry.Remove("w");
+  ASSERT_TRUE(registry.Add(self, nullptr, now).ok());
+  EXPECT_TRUE(registry.IdleWorkers().empty()) << "it has only connected again";
+  registry.Remove("w");
+  self.set_pid(8);
+  ASSERT_TRUE(registry.Add(self, nullptr, now).ok());
+  EXPECT_EQ(registry.IdleWorkers().size(), 1);
+}
+
 }  // namespace
 }  // namespace lockstep::server

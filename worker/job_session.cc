@@ -38,6 +38,9 @@ bool JobSession::Serves(const v1::PrepareJob& request) const {
 void JobSession::Renew() {
   replica_ = std::make_shared<ParameterReplica>(computation_->layout().total_elements(),
                                                 request_.chunk_elements());
+  // They belong to the connection before.
+  gradient_blocks_.reset();
+  computation_->SetGradientMemory({});
 }
 
 JobSession::JobSession(const v1::PrepareJob& request, std::shared_ptr<const JobData> data,
@@ -60,6 +63,19 @@ v1::WorkerMessage JobSession::ReadyMessage() const {
   return message;
 }
 
+void JobSession::SkipRound(const v1::Round& round, ServerStream& stream) const {
+  for (const v1::ShardRange& node : round.nodes()) {
+    v1::WorkerMessage message;
+    v1::NodeResult& result = *message.mutable_node_result();
+    result.set_job_id(job_id_);
+    result.set_round(round.round());
+    result.set_first_shard(node.first_shard());
+    result.set_end_shard(node.end_shard());
+    result.set_skipped(true);
+    stream.Send(message);
+  }
+}
+
 absl::Status JobSession::TakeParameters(const v1::ParameterChunk& chunk, const Tensor& values,
                                         uint64_t position) {
   if (values.defined() && values.storage()->foreign()) {
@@ -77,6 +93,10 @@ absl::Status JobSession::Compute(const v1::Round& round, ServerStream& stream,
         "round.step: got ", round.step(), ", want less than ", computation_->plan().total_steps));
   }
   const auto parameters = replica_->Adopt(round.step());
+  if (!parameters.ok() && replica_->IsPast(round.step())) {
+    SkipRound(round, stream);
+    return absl::OkStatus();
+  }
   if (!parameters.ok()) return parameters.status();
   computation_->SetParameters(*parameters);
   stream.ReleaseShared(replica_->released());

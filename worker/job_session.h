@@ -53,6 +53,8 @@ class JobSession {
  private:
   JobSession(const v1::PrepareJob& request, std::shared_ptr<const JobData> data,
              std::unique_ptr<NodeComputation> computation, FaultInjection* faults);
+  // Says of a round that others have finished, or will, that it was not computed.
+  void SkipRound(const v1::Round& round, ServerStream& stream) const;
   absl::StatusOr<NodeLosses> ComputeNode(const v1::Round& round, const ShardNode& node,
                                          ServerStream& stream);
   // One chunk of a node's gradient, as `header` names it.

@@ -97,4 +97,10 @@ absl::StatusOr<Tensor> ParameterReplica::Adopt(uint64_t version) {
   return current_;
 }
 
+bool ParameterReplica::IsPast(uint64_t version) const {
+  absl::MutexLock lock(&mutex_);
+  return (incoming_.defined() && incoming_version_ > version) ||
+         (current_.defined() && current_version_ > version);
+}
+
 }  // namespace lockstep::worker

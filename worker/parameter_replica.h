@@ -45,6 +45,9 @@ class ParameterReplica {
   // The whole of `version`: the one in use, or the one filled up by now, which
   // is then in use. Errors: FailedPrecondition: neither.
   absl::StatusOr<Tensor> Adopt(uint64_t version);
+  // Whether a later version than this has begun to come, so that this one will
+  // never be whole.
+  bool IsPast(uint64_t version) const;
 
  private:
   absl::Status CheckChunk(uint32_t chunk, size_t size_bytes) const;

@@ -63,6 +63,18 @@ TEST(ParameterReplicaTest, ChunksThatDoNotFitAreRefused) {
   EXPECT_TRUE(absl::IsInvalidArgument(replica.Receive(0, 0, 0, nothing)));
 }
 
+TEST(ParameterReplicaTest, ALaterVersionMakesAnEarlierOnePast) {
+  ParameterReplica replica(4, 2);
+  const auto copy = [](float* out) { out[0] = out[1] = 0; };
+  EXPECT_FALSE(replica.IsPast(7));
+  for (uint32_t chunk : {0, 1}) ASSERT_TRUE(replica.Receive(7, chunk, 8, copy).ok());
+  EXPECT_FALSE(replica.IsPast(7));
+  ASSERT_TRUE(replica.Receive(8, 0, 8, copy).ok());
+  EXPECT_TRUE(replica.IsPast(7));
+  EXPECT_FALSE(replica.Adopt(7).ok());
+  EXPECT_FALSE(replica.IsPast(8));
+}
+
 // A version in memory that another process shares.
 class SharedVersion {
  public:

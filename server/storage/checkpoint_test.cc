@@ -267,5 +267,35 @@ TEST_F(CheckpointTest, ReadOnlyDiskIsAnError) {
   UnmountDisk(store_->checkpoints_dir());
 }
 
+TEST_F(CheckpointTest, TheBestByValidationStaysBesideTheNewest) {
+  for (uint64_t step : {10, 20, 30, 40, 50}) {
+    v1::EpochMetrics metrics;
+    metrics.set_step(step);
+    metrics.set_validation_loss(step == 20 ? 0.1 : 0.5);
+    ASSERT_TRUE(store_->RecordEpoch(job_, metrics).ok());
+    ASSERT_TRUE(SaveCheckpoint(*store_, job_, CheckpointAt(step), kNow, {2, true}).ok());
+  }
+  const auto records = store_->Checkpoints(job_);
+  ASSERT_TRUE(records.ok());
+  std::vector<uint64_t> steps;
+  for (const CheckpointRecord& record : *records) {
+    steps.push_back(record.step);
+    EXPECT_TRUE(ReadCheckpoint(store_->checkpoints_dir(), job_, record).ok()) << record.step;
+  }
+  EXPECT_EQ(steps, (std::vector<uint64_t>{50, 40, 20}));
+}
+
+TEST_F(CheckpointTest, WhatHoldsAWrongSumIsWithdrawn) {
+  for (uint64_t step : {10, 20, 30}) {
+    ASSERT_TRUE(SaveCheckpoint(*store_, job_, CheckpointAt(step), kNow, {5, false}).ok());
+  }
+  ASSERT_TRUE(DropCheckpointsAfter(*store_, job_, 10, kNow).ok());
+  const auto loaded = LoadNewestGoodCheckpoint(*store_, job_, kNow);
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_EQ(loaded->checkpoint.step, 10);
+  EXPECT_TRUE(loaded->messages.empty());
+  EXPECT_EQ(store_->Events(job_)->size(), 2);
+}
+
 }  // namespace
 }  // namespace lockstep::server

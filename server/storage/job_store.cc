@@ -5,6 +5,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "engine/data/atomic_file.h"
 #include "server/storage/job_schema.h"
 #include "server/storage/state_files.h"
 
@@ -54,16 +55,79 @@ JobStore::JobStore(std::string state_dir, std::unique_ptr<StateLock> lock,
                    std::unique_ptr<Database> database)
     : state_dir_(std::move(state_dir)), lock_(std::move(lock)), database_(std::move(database)) {}
 
-absl::StatusOr<std::unique_ptr<JobStore>> JobStore::Open(const std::string& state_dir) {
-  absl::StatusOr<std::unique_ptr<StateLock>> lock = StateLock::Acquire(state_dir);
-  if (!lock.ok()) return lock.status();
-  absl::StatusOr<std::unique_ptr<Database>> database =
-      Database::Open(state_dir + "/lockstep.db", kBusyTimeout);
+namespace {
+
+constexpr char kBackupEnding[] = ".backup";
+
+absl::StatusOr<std::unique_ptr<Database>> OpenWholeDatabase(const std::string& path) {
+  absl::StatusOr<std::unique_ptr<Database>> database = Database::Open(path, kBusyTimeout);
   if (!database.ok()) return database.status();
   const absl::Status prepared = PrepareJobSchema(**database);
   if (!prepared.ok()) return prepared;
+  return database;
+}
+
+// Sets a damaged database aside, with what SQLite keeps beside it, and puts its
+// backup there. DATA_LOSS: there is none, or it is damaged too; nothing is
+// moved then.
+absl::Status RestoreBackup(const std::string& path, const absl::Status& damage) {
+  const std::string backup = path + kBackupEnding;
+  const absl::StatusOr<std::string> bytes = ReadWholeFile(backup);
+  if (absl::IsNotFound(bytes.status())) return damage;
+  if (!bytes.ok()) return bytes.status();
+  const absl::Status whole = OpenWholeDatabase(backup).status();
+  for (const char* ending : {"-wal", "-shm"}) RemoveFile(backup + ending).IgnoreError();
+  if (!whole.ok()) {
+    return absl::DataLossError(absl::StrCat(damage.message(), "; its copy too: ", whole.message()));
+  }
+  for (const char* ending : {"", "-wal", "-shm"}) {
+    const absl::Status aside = SetFileAside(path + ending);
+    if (!aside.ok() && !absl::IsNotFound(aside)) return aside;
+  }
+  return data::WriteFileAtomically(path, {absl::string_view(*bytes)});
+}
+
+}  // namespace
+
+absl::Status JobStore::BackUp() {
+  const std::string path = state_dir_ + "/lockstep.db";
+  const std::string copy = path + kBackupEnding + ".new";
+  const absl::Status removed = RemoveFile(copy);
+  if (!removed.ok()) return removed;
+  {
+    absl::MutexLock lock(&mutex_);
+    absl::StatusOr<Statement> vacuum = database_->Prepare("VACUUM INTO ?");
+    if (!vacuum.ok()) return vacuum.status();
+    const absl::Status copied = vacuum->BindText(copy).Run();
+    if (!copied.ok()) return copied;
+  }
+  // SQLite does not sync what it copies into.
+  const absl::StatusOr<std::string> bytes = ReadWholeFile(copy);
+  if (!bytes.ok()) return bytes.status();
+  const absl::Status written =
+      data::WriteFileAtomically(path + kBackupEnding, {absl::string_view(*bytes)});
+  RemoveFile(copy).IgnoreError();
+  return written;
+}
+
+absl::StatusOr<std::unique_ptr<JobStore>> JobStore::Open(const std::string& state_dir) {
+  absl::StatusOr<std::unique_ptr<StateLock>> lock = StateLock::Acquire(state_dir);
+  if (!lock.ok()) return lock.status();
+  const std::string path = state_dir + "/lockstep.db";
+  absl::StatusOr<std::unique_ptr<Database>> database = OpenWholeDatabase(path);
+  std::string recovery;
+  if (absl::IsDataLoss(database.status())) {
+    const absl::Status damage = database.status();
+    const absl::Status restored = RestoreBackup(path, damage);
+    if (!restored.ok()) return restored;
+    recovery = absl::StrCat(damage.message(), "; kept as ", path,
+                            ".damaged; its last copy has taken its place");
+    database = OpenWholeDatabase(path);
+  }
+  if (!database.ok()) return database.status();
   auto store =
       std::unique_ptr<JobStore>(new JobStore(state_dir, *std::move(lock), *std::move(database)));
+  store->recovery_ = std::move(recovery);
   const absl::Status cleaned = RemoveUnfinishedWrites(store->checkpoints_dir());
   if (!cleaned.ok()) return cleaned;
   return store;

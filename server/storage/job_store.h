@@ -54,7 +54,15 @@ class JobStore {
   // FAILED_PRECONDITION: another server has the folder, or the database was
   // made by a newer version of Lockstep, or is not Lockstep's;
   // PERMISSION_DENIED: the folder cannot be written.
+  // A damaged database is set aside (*.damaged) and the copy of the last BackUp
+  // takes its place; recovery() then says so. DATA_LOSS: there is no whole copy.
   static absl::StatusOr<std::unique_ptr<JobStore>> Open(const std::string& state_dir);
+
+  // What was found damaged at Open and what came in its place; empty: nothing.
+  const std::string& recovery() const { return recovery_; }
+  // Copies the database to STATE_DIR/lockstep.db.backup, in place of the copy
+  // before. Blocks for as long as the disk takes.
+  absl::Status BackUp();
 
   const std::string& state_dir() const { return state_dir_; }
   // STATE_DIR/checkpoints; one folder per job within.
@@ -127,6 +135,7 @@ class JobStore {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string state_dir_;
+  std::string recovery_;
   const std::unique_ptr<StateLock> lock_;
   // Held across SQLite's file I/O, against the custom: one connection, and
   // statements that take milliseconds at a few per second.

@@ -266,6 +266,30 @@ TEST_F(JobStoreTest, DamagedDatabaseIsDataLossAndNamesTheFile) {
   }
 }
 
+TEST_F(JobStoreTest, ADamagedDatabaseIsSetAsideAndItsCopyTaken) {
+  ASSERT_TRUE(store_->CreateJob(v1::JobSpec(), absl::Now()).ok());
+  ASSERT_TRUE(store_->BackUp().ok());
+  const std::string state_dir = store_->state_dir();
+  const std::string path = state_dir + "/lockstep.db";
+  store_.reset();
+  {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(100);
+    file << std::string(8000, 'x');
+  }
+  auto store = JobStore::Open(state_dir);
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_NE((*store)->recovery().find(path + ".damaged"), std::string::npos)
+      << (*store)->recovery();
+  EXPECT_TRUE((*store)->GetJob("job-1").ok());
+  EXPECT_TRUE(std::filesystem::exists(path + ".damaged"));
+  store->reset();
+  // The next time all is well.
+  store = JobStore::Open(state_dir);
+  ASSERT_TRUE(store.ok());
+  EXPECT_EQ((*store)->recovery(), "");
+}
+
 TEST_F(JobStoreTest, LeftoverTemporaryFilesGoAtOpen) {
   const std::string folder = store_->checkpoints_dir() + "/job-1";
   std::filesystem::create_directories(folder);

@@ -182,6 +182,7 @@ void ClusterSimulation::LetWork(const std::string& name) {
 void ClusterSimulation::Spoil(FakeWorker::Answer* answer) {
   ++happened_["answer spoiled"];
   if (answer->message.has_node_result()) {
+    if (answer->message.node_result().skipped()) return;
     v1::NodeResult& result = *answer->message.mutable_node_result();
     result.set_loss_sum(result.loss_sum() + 1e-3 * static_cast<double>(1 + Dice(1u << 30)));
   } else if (answer->message.has_gradient_chunk()) {

@@ -62,6 +62,10 @@ class FakeWorker : public WorkerLink {
     const auto [message, values] = std::move(inbox_.front());
     inbox_.pop_front();
     if (message.has_prepare_job()) {
+      version_ = -1;
+      incoming_.clear();
+      incoming_version_ = 0;
+      received_ = 0;
       v1::JobReady& ready = *answers_.emplace_back().message.mutable_job_ready();
       ready.set_job_id(message.prepare_job().job_id());
       ready.set_training_examples(plan_.training_examples);
@@ -106,7 +110,22 @@ class FakeWorker : public WorkerLink {
     return gradient;
   }
 
+  void Skip(const v1::Round& round) {
+    for (const v1::ShardRange& range : round.nodes()) {
+      v1::NodeResult& result = *answers_.emplace_back().message.mutable_node_result();
+      result.set_job_id(round.job_id());
+      result.set_round(round.round());
+      result.set_first_shard(range.first_shard());
+      result.set_end_shard(range.end_shard());
+      result.set_skipped(true);
+    }
+  }
+
   void Compute(const v1::Round& round) {
+    const int64_t step = static_cast<int64_t>(round.step());
+    if (version_ != step && (incoming_version_ > round.step() || version_ > step)) {
+      return Skip(round);
+    }
     if (version_ != static_cast<int64_t>(round.step())) {
       // A server that opens a round before it has sent its parameters shows as
       // a wrong hash, or here.

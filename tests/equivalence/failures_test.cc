@@ -3,11 +3,14 @@
 // a calm run, one worker from beginning to end.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
 
+#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "server/storage/small_disk.h"
 #include "tests/testing/cluster.h"
 #include "tests/testing/job_file_writer.h"
 #include "tests/testing/logged_folder.h"
@@ -142,7 +145,8 @@ TEST_F(FailuresTest, AWorkerAskedToEndFinishesItsShardAndSaysGoodbye) {
 TEST_F(FailuresTest, AWorkerThatAnswersWronglyIsFoundAndGetsNoMoreWork) {
   cluster_.StartWorker("first");
   cluster_.StartWorker("second");
-  cluster_.StartWorker("broken", {"--corrupt-shard", "0.01", "--corrupt-seed", "3"});
+  cluster_.StartWorker("broken",
+                       {"--threads", "1", "--corrupt-shard", "0.01", "--corrupt-seed", "3"});
   cluster_.WaitForWorkers(3);
   DigitsJob spec = LongJob();
   spec.more = "audit: 1\n";
@@ -156,7 +160,8 @@ TEST_F(FailuresTest, AWorkerThatAnswersWronglyIsFoundAndGetsNoMoreWork) {
     EXPECT_EQ(event.message().rfind("broken: job-", 0), 0) << event.message();
   }
   EXPECT_TRUE(named);
-  for (const v1::Worker& worker : cluster_.Workers().workers()) {
+  const v1::ListWorkersResponse workers = cluster_.Workers();
+  for (const v1::Worker& worker : workers.workers()) {
     EXPECT_EQ(worker.quarantine().empty(), worker.name() != "broken") << worker.name();
   }
 }
@@ -207,6 +212,35 @@ TEST_F(FailuresTest, TwoJobsAtOnce) {
   cluster_.StartWorker("two");
   ExpectCalmHash(first);
   ExpectCalmHash(second);
+}
+
+// The state folder on a disk of its own, of 16 MB.
+class DiskTest : public FailuresTest {
+ protected:
+  std::string fill_path() const { return cluster_.state_dir() + "/fill"; }
+};
+
+TEST_F(DiskTest, AFullDiskPausesTheJobAndLosesNothing) {
+  EXPECT_EQ(cluster_.StopServer(), 0);
+  if (!server::MountSmallDisk(cluster_.state_dir(), "16m")) {
+    GTEST_SKIP() << "mounting is not allowed here";
+  }
+  cluster_.RestartServer();
+  cluster_.StartWorker("first");
+  const std::string job = SubmitLongJob();
+  cluster_.WaitForStep(job, kEarlyStep);
+  std::ofstream(fill_path()) << std::string(20 << 20, 'x');
+  const v1::Job paused =
+      cluster_.WaitFor(job, "a job that waits for the disk", [](const auto& now) {
+        return now.state_reason().find("paused until the server's disk has room") !=
+                   std::string::npos ||
+               now.state() != v1::RUNNING;
+      });
+  EXPECT_EQ(paused.state(), v1::RUNNING);
+  EXPECT_EQ(unlink(fill_path().c_str()), 0);
+  ExpectCalmHash(job);
+  cluster_.StopServer();
+  server::UnmountDisk(cluster_.state_dir());
 }
 
 // A worker that is stopped, not dead: its connection stands, its work is due.
