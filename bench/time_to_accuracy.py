@@ -37,7 +37,7 @@ EVALUATION_ROWS = 256
 
 
 def train_with_lockstep(job_file, threads, folder):
-    """[(seconds since the first step, validation loss, accuracy)], the summary."""
+    """[(seconds since the first step, validation loss, accuracy)] of each epoch."""
     output = folder / "lockstep"
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -54,15 +54,16 @@ def train_with_lockstep(job_file, threads, folder):
     lines = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
     rows = [(seconds, line["validation_loss"], line["validation_accuracy"])
             for seconds, line in zip(epochs, lines)]
-    return rows, lines[-1]
+    print(f"Lockstep's model sha256: {lines[-1]['model_sha256']}")
+    return rows
 
 
 def initial_tensors(job_file, job, folder):
-    """What the job starts from: one step of it with everything frozen."""
-    frozen = dict(job, steps=1, parameter_groups=[{"parameters": ["*"], "frozen": True}])
-    for name in ("epochs", "ema", "gradient_clipping", "learning_rate_schedule"):
-        frozen.pop(name, None)
-    text = yaml.safe_dump(frozen, sort_keys=False)
+    """What the job starts from: what one step of it leaves that is too small to be seen."""
+    still = dict(job, steps=1, optimizer={"sgd": {"learning_rate": 1e-30}})
+    for name in ("epochs", "ema", "gradient_clipping", "learning_rate_schedule", "parameter_groups"):
+        still.pop(name, None)
+    text = yaml.safe_dump(still, sort_keys=False)
     path = job_file.resolve().parent / ".time_to_accuracy.yaml"  # beside the data's relative paths
     try:
         path.write_text(text)
@@ -71,7 +72,7 @@ def initial_tensors(job_file, job, folder):
     finally:
         path.unlink(missing_ok=True)
     tensors = read_safetensors(folder / "initial" / "model.safetensors")
-    for name in tensors:  # which no freezing stops
+    for name in tensors:  # which no learning rate stops
         if name.endswith("running_mean"):
             tensors[name].zero_()
         elif name.endswith("running_var"):
@@ -202,23 +203,26 @@ def main():
     parser.add_argument("--accuracy", type=float, help="validation accuracy to reach, 0 to 1")
     parser.add_argument("--loss", type=float, help="validation loss to reach")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", choices=("lockstep", "pytorch"), help="one side alone")
     options = parser.parse_args()
     if (options.accuracy is None) == (options.loss is None):
         parser.error("want --accuracy or --loss")
     job = yaml.safe_load(options.job.read_text())
+    runs = {}
     with tempfile.TemporaryDirectory() as folder:
-        tensors = initial_tensors(options.job, job, Path(folder))
-        lockstep, summary = train_with_lockstep(options.job, options.threads, Path(folder))
-    for seconds, loss, accuracy in lockstep:
-        print(f"Lockstep: {seconds:.1f} s, loss {loss:.4f}, accuracy {accuracy:.4f}")
-    pytorch = train_with_pytorch(options.job, job, tensors, options.threads)
+        if options.only != "pytorch":
+            runs["Lockstep"] = train_with_lockstep(options.job, options.threads, Path(folder))
+            for seconds, loss, accuracy in runs["Lockstep"]:
+                print(f"Lockstep: {seconds:.1f} s, loss {loss:.4f}, accuracy {accuracy:.4f}")
+        if options.only != "lockstep":
+            tensors = initial_tensors(options.job, job, Path(folder))
+            runs[f"PyTorch {torch.__version__}"] = train_with_pytorch(options.job, job, tensors, options.threads)
     wanted = f"accuracy {options.accuracy}" if options.loss is None else f"loss {options.loss}"
     print(f"| {options.job} | to {wanted} | all of it | validation loss | accuracy |")
     print("|---|---|---|---|---|")
-    for name, rows in (("Lockstep", lockstep), (f"PyTorch {torch.__version__}", pytorch)):
+    for name, rows in runs.items():
         seconds, loss, accuracy = rows[-1]
         print(f"| {name} | {seconds_to(rows, options)} | {seconds:.1f} s | {loss:.4f} | {100 * accuracy:.2f} % |")
-    print(f"Lockstep's model sha256: {summary['model_sha256']}")
 
 
 if __name__ == "__main__":
