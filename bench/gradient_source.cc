@@ -121,8 +121,8 @@ class GradientSource {
     }
     stream_.ReleaseShared(replica_->released());
     if (!gradient_.defined()) {
-      gradient_ = stream_.sends_shared() ? SharedBlocks(elements_).Take()
-                                         : Tensor::Empty(Shape{elements_});
+      gradient_ =
+          stream_.sends_shared() ? SharedBlocks(elements_).Take() : Tensor::Empty(Shape{elements_});
       std::fill_n(gradient_.data<float>(), elements_, 1e-6f);
     }
     for (const v1::ShardRange& node : round.nodes()) AnswerNode(round, node);
@@ -146,9 +146,8 @@ class GradientSource {
     result.set_round(round.round());
     result.set_first_shard(node.first_shard());
     result.set_end_shard(node.end_shard());
-    result.set_examples(
-        ShardBegin(static_cast<int>(node.end_shard()), plan_->shards, examples) -
-        ShardBegin(static_cast<int>(node.first_shard()), plan_->shards, examples));
+    result.set_examples(ShardBegin(static_cast<int>(node.end_shard()), plan_->shards, examples) -
+                        ShardBegin(static_cast<int>(node.first_shard()), plan_->shards, examples));
     stream_.Send(last);
   }
 
