@@ -12,11 +12,12 @@ optimizer, all examples in memory, nothing read back.
 Fields: model (tiny, mlp, wide_mlp, cnn, hundred_million), batch, workers,
 threads (of each worker), optimizer (sgd, adam; default sgd), steps (of an epoch;
 default 100), epochs (default 4); for lockstep also shards, shared_memory (auto,
-off), checkpoint_steps, more (lines of the job file) and bin_dir. The data are
+off), checkpoint_steps, more (lines of the job file), bin_dir, and worker, a program to
+run instead of lockstep-worker. The data are
 random: their values do not matter here.
 
 Prints step_ms (median), least_ms, and for lockstep server_bytes, the most memory
-that the server had, and model_sha256.
+that the server had of its own, training_seconds and model_sha256.
 """
 
 import json
@@ -92,11 +93,15 @@ def write_job(folder, task):
         + task.get("more", ""))
 
 
-def memory_high(pid):
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) * 1024
-    return 0
+def memory_of(pid):
+    """Bytes that a process has in memory, but for regions that are other processes'."""
+    total, foreign = 0, False
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        if not line.split(" ", 1)[0].endswith(":"):
+            foreign = "/memfd:lockstep" in line and line.split()[1].startswith("r--")
+        elif line.startswith("Rss:") and not foreign:
+            total += 1024 * int(line.split()[1])
+    return total
 
 
 def run_lockstep(task):
@@ -125,25 +130,28 @@ def run_lockstep(task):
                            str(folder / "state"), stdout=subprocess.PIPE)
             address = server.stdout.readline().split()[-1]
             for i in range(task["workers"]):
-                start("lockstep-worker", "--server", address, "--name", f"worker-{i}", "--threads",
+                start(task.get("worker", "lockstep-worker"), "--server", address, "--name", f"worker-{i}", "--threads",
                       str(task["threads"]), stderr=subprocess.DEVNULL)
-            job = lockstep("submit", str(folder / "job.yaml"))["job_id"]
+            job = lockstep("submit", str(folder / "job.yaml"))["jobId"]
+            most_bytes = 0
             while True:
+                most_bytes = max(most_bytes, memory_of(server.pid))
                 # Seldom: the client is a process too, and takes its share of the machine.
                 time.sleep(0.5)
                 status = lockstep("status", job)
-                if status["state"] in ("succeeded", "failed", "cancelled"):
+                if status["state"] in ("SUCCEEDED", "FAILED", "CANCELLED"):
                     break
-            if status["state"] != "succeeded":
-                sys.exit(f"cluster_step.py: the job {status['state']}: {status.get('state_reason')}")
-            times = [1000 * task["batch"] / epoch["examples_per_second"]
+            if status["state"] != "SUCCEEDED":
+                sys.exit(f"cluster_step.py: the job {status['state']}: {status.get('stateReason')}")
+            times = [1000 * task["batch"] / epoch["examplesPerSecond"]
                      for epoch in status["progress"]["epochs"]]
             return {"step_ms": statistics.median(times[1:]), "least_ms": min(times[1:]),
-                    "server_bytes": memory_high(server.pid),
-                    "model_sha256": status.get("model_sha256")}
+                    "server_bytes": most_bytes,
+                    "training_seconds": status["progress"]["trainingSeconds"],
+                    "model_sha256": status.get("modelSha256")}
         finally:
             for process in reversed(processes):
-                process.kill()
+                process.kill()  # they keep nothing that is needed
                 process.wait()
 
 

@@ -9,6 +9,7 @@
 #include "engine/model/build_model.h"
 #include "engine/model/build_optimizer.h"
 #include "engine/model/machine_memory.h"
+#include "engine/storage.h"
 #include "server/job_runner.h"
 
 namespace lockstep::server {
@@ -82,6 +83,9 @@ absl::StatusOr<std::shared_ptr<JobRunner>> JobRunner::Create(Options options) {
     status = runner->store_->LoadParameters(*initial);
   }
   if (!status.ok()) return status;
+  // What the model was built in is as large as the parameters, and of no use here.
+  *model = nullptr;
+  ReleaseStorageCache();
   return runner;
 }
 

@@ -133,7 +133,8 @@ absl::Status ParameterStore::LoadParameters(const std::vector<data::NamedTensor>
     return absl::InvalidArgumentError(
         absl::StrCat("parameters: got ", tensors.size(), " tensors, want ", slots.size()));
   }
-  Tensor flat = Tensor::Zeros(Shape{layout().total_elements()});
+  Tensor flat = blocks_.Take();
+  std::fill_n(flat.data<float>(), flat.element_count(), 0.0f);  // also between the parameters
   std::vector<Destination> destinations;
   for (size_t i = 0; i < slots.size(); ++i) {
     destinations.push_back({slots[i].name, layout().View(flat, static_cast<int>(i))});
