@@ -1,8 +1,11 @@
 #include "engine/autograd/batched_matmul_ops.h"
 
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include "engine/autograd/gradient_check.h"
+#include "engine/autograd/shape_ops.h"
 #include "engine/autograd/shard_cuts.h"
 #include "engine/kernels/optimizer_update.h"
 #include "gtest/gtest.h"
@@ -33,6 +36,31 @@ TEST(BatchedMatmulOpsTest, GradientsWithAndWithoutRepeatedOperands) {
   ExpectGradients({2, 4}, {3, 4, 3}, {3, 2, 3});
   ExpectGradients({2, 1, 2, 3}, {4, 3, 2}, {2, 4, 2, 2});
   ExpectGradients({1, 2, 3}, {4, 3, 2}, {4, 2, 2});
+}
+
+TEST(BatchedMatmulOpsTest, GradientsOfAllFourTranspositions) {
+  const std::vector<std::pair<Shape, Shape>> leading = {
+      {{5}, {5}}, {{2, 3}, {}}, {{}, {3}}, {{2, 1}, {4}}, {{4}, {1}}};
+  const auto matrix = [](const Shape& leading, int64_t rows, int64_t columns, bool transposed) {
+    std::vector<int64_t> extents = leading.extents();
+    extents.push_back(transposed ? columns : rows);
+    extents.push_back(transposed ? rows : columns);
+    return Shape(std::move(extents));
+  };
+  for (const auto& [left, right] : leading) {
+    for (const bool ta : {false, true}) {
+      for (const bool tb : {false, true}) {
+        const Tensor a = TestValues(matrix(left, 2, 3, ta));
+        const Tensor b = TestValues(matrix(right, 3, 4, tb), -1, 1, 1);
+        const auto multiply = [=](const Inputs& x) { return BatchMatmul(x[0], x[1], {ta, tb}); };
+        EXPECT_EQ(CheckGradients(multiply, {a, b}), "") << ta << tb;
+        const Tensor plain = Multiply({ta ? Transpose(Variable(a), -1, -2) : Variable(a),
+                                       tb ? Transpose(Variable(b), -1, -2) : Variable(b)})
+                                 .value();
+        EXPECT_EQ(multiply({Variable(a), Variable(b)}).value().ToString(), plain.ToString());
+      }
+    }
+  }
 }
 
 bool SameBits(const Tensor& a, const Tensor& b) {

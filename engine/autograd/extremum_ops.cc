@@ -1,5 +1,8 @@
 #include "engine/autograd/extremum_ops.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "engine/autograd/axis_cut.h"
 #include "engine/autograd/node.h"
@@ -60,10 +63,38 @@ Variable Reduce(const char* name, ExtremumOp op, const Variable& x, absl::Span<c
   return y;
 }
 
+Shape WithLast(const Shape& shape, int64_t extent) {
+  std::vector<int64_t> extents = shape.extents();
+  extents.push_back(extent);
+  return Shape(std::move(extents));
+}
+
 Tensor Positions(const char* name, ExtremumOp op, const Tensor& x, int axis, bool keep_axis) {
   axis = CheckedAxis(name, x.shape(), axis);
   const Tensor indices = Find(name, op, x, axis).indices;
   return keep_axis ? indices : indices.Reshape(WithoutAxis(x.shape(), axis));
+}
+
+// The axes are brought to the end and joined.
+Tensor Positions(const char* name, ExtremumOp op, const Tensor& x, absl::Span<const int> axes,
+                 bool keep_axes) {
+  const std::vector<int> descending = CheckedAxes(name, x.shape(), axes);
+  std::vector<int> order;
+  Shape kept = x.shape(), others = x.shape();
+  for (int axis = 0; axis < x.rank(); ++axis) {
+    if (std::find(descending.begin(), descending.end(), axis) == descending.end()) {
+      order.push_back(axis);
+    }
+  }
+  order.insert(order.end(), descending.rbegin(), descending.rend());
+  int64_t joined = 1;
+  for (int axis : descending) {
+    joined *= x.dim(axis);
+    kept = WithExtent(kept, axis, 1);
+    others = WithoutAxis(others, axis);
+  }
+  const Tensor rows = PermuteTensor(x, order).Reshape(WithLast(others, joined));
+  return Positions(name, op, rows, -1, /*keep_axis=*/false).Reshape(keep_axes ? kept : others);
 }
 
 }  // namespace
@@ -89,5 +120,14 @@ Tensor ArgMax(const Tensor& x, int axis, bool keep_axis) {
 Tensor ArgMin(const Tensor& x, int axis, bool keep_axis) {
   return Positions("argmin", ExtremumOp::kMinimum, x, axis, keep_axis);
 }
+
+Tensor ArgMax(const Tensor& x, absl::Span<const int> axes, bool keep_axes) {
+  return Positions("argmax", ExtremumOp::kMaximum, x, axes, keep_axes);
+}
+Tensor ArgMin(const Tensor& x, absl::Span<const int> axes, bool keep_axes) {
+  return Positions("argmin", ExtremumOp::kMinimum, x, axes, keep_axes);
+}
+Tensor ArgMax(const Tensor& x) { return ArgMax(x.Reshape({x.element_count()}), 0); }
+Tensor ArgMin(const Tensor& x) { return ArgMin(x.Reshape({x.element_count()}), 0); }
 
 }  // namespace lockstep::autograd

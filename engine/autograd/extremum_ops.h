@@ -24,6 +24,13 @@ Variable Min(const Variable& x);
 // Positions along the axis, int64.
 Tensor ArgMax(const Tensor& x, int axis, bool keep_axis = false);
 Tensor ArgMin(const Tensor& x, int axis, bool keep_axis = false);
+// Positions among the elements of several axes, counted row-major through the
+// axes in x's order: for axes of extents 3 and 4, from 0 to 11.
+Tensor ArgMax(const Tensor& x, absl::Span<const int> axes, bool keep_axes = false);
+Tensor ArgMin(const Tensor& x, absl::Span<const int> axes, bool keep_axes = false);
+// Among all elements; a scalar.
+Tensor ArgMax(const Tensor& x);
+Tensor ArgMin(const Tensor& x);
 
 }  // namespace lockstep::autograd
 

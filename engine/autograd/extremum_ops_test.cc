@@ -39,6 +39,16 @@ TEST(ExtremumOpsTest, OverSeveralAxesTheFirstInRowOrderCounts) {
   EXPECT_EQ(Min(x).item(), 1);
 }
 
+TEST(ExtremumOpsTest, PositionsOverSeveralAxes) {
+  const Tensor x = Values({2, 2, 2}, {1, 9, 2, 3, 9, 4, 5, 11}).value();
+  EXPECT_EQ(ArgMax(x, {0, 2}).ToString(), "tensor([1, 3])");
+  EXPECT_EQ(ArgMin(x, {-1, 0}).ToString(), "tensor([0, 0])");
+  EXPECT_EQ(ArgMax(x, {1, 2}, true).shape(), (Shape{2, 1, 1}));
+  EXPECT_EQ(ArgMax(x, {1, 2}, true).ToString(), "tensor([[[1]], [[3]]])");
+  EXPECT_EQ(ArgMax(x).ToString(), "tensor(7)");
+  EXPECT_EQ(ArgMin(x).ToString(), "tensor(0)");
+}
+
 TEST(ExtremumOpsTest, NaNWins) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const Tensor x = Tensor::FromVector({4}, std::vector<float>{1, nan, INFINITY, nan});

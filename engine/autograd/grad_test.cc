@@ -175,6 +175,31 @@ std::vector<Case> OtherCases() {
       {"sum", [](const Inputs& x) { return Sum(x[0] * x[0]) * Sum(x[0], 1); }, {a}},
       {"mean", [](const Inputs& x) { return Mean(x[0] * x[0]) * Mean(x[0], 0, true); }, {a}},
       {"matmul", [](const Inputs& x) { return Matmul(x[0], Transpose(x[1])); }, {a, b}},
+      {"matmul, a transposed",
+       [](const Inputs& x) {
+         return Matmul(x[0], x[1], {true, false});
+       },
+       {a, b}},
+      {"matmul, b transposed",
+       [](const Inputs& x) {
+         return Matmul(x[0], x[1], {false, true});
+       },
+       {a, b}},
+      {"matmul, both transposed",
+       [](const Inputs& x) {
+         return Matmul(x[0], Transpose(x[1]), {true, true});
+       },
+       {a, b}},
+      {"batch_matmul, shared",
+       [](const Inputs& x) {
+         return Matmul(Reshape(x[0], {2, 1, 3}), x[1]);
+       },
+       {a, TestValues({3, 2})}},
+      {"batch_matmul, repeated",
+       [](const Inputs& x) {
+         return Matmul(Reshape(x[0], {1, 3, 2}), x[1], {true, true});
+       },
+       {a, TestValues({2, 4, 3})}},
       {"linear", [](const Inputs& x) { return Tanh(Linear(x[0], x[1], x[2])); }, {a, w, bias}},
       {"linear of several axes", flat_linear, {a, w}},
       {"linear with relu", fused, {a, w, bias}},

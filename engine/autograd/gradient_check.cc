@@ -9,15 +9,7 @@
 namespace lockstep::autograd {
 namespace {
 
-using Function = std::function<Variable(const std::vector<Variable>& inputs)>;
-
-std::vector<Tensor> Converted(const std::vector<Tensor>& tensors, DType dtype) {
-  std::vector<Tensor> converted;
-  for (const Tensor& tensor : tensors) {
-    converted.push_back(tensor.dtype() == DType::kInt64 ? tensor : tensor.To(dtype));
-  }
-  return converted;
-}
+using Function = std::function<Variable()>;
 
 double WeightedSum(const Tensor& values, const Tensor& weights) {
   double sum = 0;
@@ -27,28 +19,23 @@ double WeightedSum(const Tensor& values, const Tensor& weights) {
   return sum;
 }
 
-// f with element `element` of input `input` moved by `shift`.
-double ValueAt(const Function& function, const std::vector<Tensor>& inputs, const Tensor& weights,
-               size_t input, int64_t element, double shift) {
-  std::vector<Variable> variables;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    Tensor value = inputs[i];
-    if (i == input) {
-      value = value.Clone();
-      value.data<double>()[element] += shift;
-    }
-    variables.emplace_back(value);
-  }
-  return WeightedSum(function(variables).value(), weights);
+// f with element `element` of the leaf moved by `shift`.
+double ValueAt(const Function& function, const Tensor& weights, Variable leaf, int64_t element,
+               double shift) {
+  const Tensor value = leaf.value();
+  Tensor moved = value.Clone();
+  moved.data<double>()[element] += shift;
+  leaf.SetValue(moved);
+  const double sum = WeightedSum(function().value(), weights);
+  leaf.SetValue(value);
+  return sum;
 }
 
-double NumericalGradient(const Function& function, const std::vector<Tensor>& inputs,
-                         const Tensor& weights, size_t input, int64_t element) {
-  const double x = inputs[input].data<double>()[element];
+double NumericalGradient(const Function& function, const Tensor& weights, const Variable& leaf,
+                         int64_t element) {
+  const double x = leaf.value().data<double>()[element];
   const double h = std::max(1.0, std::abs(x)) / 1024;
-  const auto f = [&](double shift) {
-    return ValueAt(function, inputs, weights, input, element, shift);
-  };
+  const auto f = [&](double shift) { return ValueAt(function, weights, leaf, element, shift); };
   return (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h);
 }
 
@@ -56,21 +43,21 @@ bool Agree(double got, double want, double tolerance) {
   return std::abs(got - want) <= tolerance * std::max(1.0, std::abs(want));
 }
 
-// What the function gave, and the gradients of its inputs (undefined for int64).
+// What the function gave, and the gradients of its leaves.
 struct Computed {
   Tensor result;
   std::vector<Tensor> gradients;
 };
 
-Computed Compute(const Function& function, const std::vector<Tensor>& inputs) {
-  std::vector<Variable> variables;
-  for (const Tensor& input : inputs) {
-    variables.emplace_back(input, /*requires_grad=*/input.dtype() != DType::kInt64);
+Computed Compute(const Function& function, std::vector<Variable> leaves, DType dtype) {
+  for (Variable& leaf : leaves) {
+    leaf.ConvertTo(dtype);
+    leaf.ZeroGrad();
   }
-  const Variable result = function(variables);
+  const Variable result = function();
   result.Backward(TestValues(result.shape(), 0.5f, 2, 99).To(result.dtype()));
   Computed computed{result.value(), {}};
-  for (const Variable& variable : variables) computed.gradients.push_back(variable.grad());
+  for (const Variable& leaf : leaves) computed.gradients.push_back(leaf.grad());
   return computed;
 }
 
@@ -90,12 +77,11 @@ std::string DifferenceOfFloat32(const std::string& what, const Tensor& got, cons
   return "";
 }
 
-std::string DifferenceFromFloat32(const Function& function, const std::vector<Tensor>& inputs,
+std::string DifferenceFromFloat32(const Function& function, const std::vector<Variable>& leaves,
                                   const Computed& want, double tolerance) {
-  const Computed got = Compute(function, Converted(inputs, DType::kFloat32));
+  const Computed got = Compute(function, leaves, DType::kFloat32);
   std::string difference = DifferenceOfFloat32("result", got.result, want.result, tolerance);
-  for (size_t i = 0; difference.empty() && i < inputs.size(); ++i) {
-    if (!want.gradients[i].defined()) continue;
+  for (size_t i = 0; difference.empty() && i < leaves.size(); ++i) {
     difference = DifferenceOfFloat32(absl::StrCat("input ", i, " gradient"), got.gradients[i],
                                      want.gradients[i], tolerance);
   }
@@ -104,24 +90,35 @@ std::string DifferenceFromFloat32(const Function& function, const std::vector<Te
 
 }  // namespace
 
-std::string CheckGradients(const Function& function, const std::vector<Tensor>& inputs,
-                           double tolerance, double float32_tolerance) {
-  const std::vector<Tensor> doubles = Converted(inputs, DType::kFloat64);
-  const Computed computed = Compute(function, doubles);
+std::string CheckLeafGradients(const Function& function, const std::vector<Variable>& leaves,
+                               double tolerance, double float32_tolerance) {
+  const Computed computed = Compute(function, leaves, DType::kFloat64);
   const Tensor weights = TestValues(computed.result.shape(), 0.5f, 2, 99).To(DType::kFloat64);
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i].dtype() == DType::kInt64) continue;
+  for (size_t i = 0; i < leaves.size(); ++i) {
     const Tensor& gradient = computed.gradients[i];
     if (!gradient.defined()) return absl::StrCat("input ", i, " got no gradient");
-    for (int64_t e = 0; e < inputs[i].element_count(); ++e) {
+    for (int64_t e = 0; e < gradient.element_count(); ++e) {
       const double got = gradient.data<double>()[e];
-      const double want = NumericalGradient(function, doubles, weights, i, e);
+      const double want = NumericalGradient(function, weights, leaves[i], e);
       if (!Agree(got, want, tolerance)) {
         return absl::StrCat("input ", i, " element ", e, ": got gradient ", got, ", want ", want);
       }
     }
   }
-  return DifferenceFromFloat32(function, inputs, computed, float32_tolerance);
+  return DifferenceFromFloat32(function, leaves, computed, float32_tolerance);
+}
+
+std::string CheckGradients(
+    const std::function<Variable(const std::vector<Variable>& inputs)>& function,
+    const std::vector<Tensor>& inputs, double tolerance, double float32_tolerance) {
+  std::vector<Variable> variables, leaves;
+  for (const Tensor& input : inputs) {
+    const bool floating = input.dtype() != DType::kInt64;
+    variables.emplace_back(input, /*requires_grad=*/floating);
+    if (floating) leaves.push_back(variables.back());
+  }
+  return CheckLeafGradients([&] { return function(variables); }, leaves, tolerance,
+                            float32_tolerance);
 }
 
 Tensor TestValues(const Shape& shape, float least, float most, int salt) {

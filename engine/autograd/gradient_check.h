@@ -30,6 +30,14 @@ std::string CheckGradients(
     const std::vector<Tensor>& inputs, double tolerance = kGradientTolerance,
     double float32_tolerance = kFloat32Tolerance);
 
+// The same with respect to leaves that `function` uses, a module's parameters
+// say; they are converted to float64 for it and left as float32; "input 0" in
+// messages is the first. Requires: results of the leaves' dtype.
+std::string CheckLeafGradients(const std::function<Variable()>& function,
+                               const std::vector<Variable>& leaves,
+                               double tolerance = kGradientTolerance,
+                               double float32_tolerance = kFloat32Tolerance);
+
 // A float32 tensor of fixed, irregular numbers in (least, most), for such tests.
 Tensor TestValues(const Shape& shape, float least = -1, float most = 1, int salt = 0);
 

@@ -109,7 +109,7 @@ void LinearBackward(const LinearSaved& saved, const Variable& upstream, GraphGra
   }
   if (gradients.Wanted(1)) {
     const Variable x = Reshape(gradients.Input(0, saved.input), {rows, in});
-    gradients.Add(1, Matmul(Transpose(dy), x));
+    gradients.Add(1, Matmul(dy, x, {true, false}));
   }
   if (gradients.Wanted(2)) gradients.Add(2, SumToShape(dy, {out}, saved.cuts));
 }
@@ -126,49 +126,77 @@ struct LinearGradient {
   LinearSaved saved;
 };
 
+// What Matmul keeps for its backward. With A and B the operands as the product
+// takes them: dA = dY B^T, dB = A^T dY; their transposes where the operand is
+// stored so.
+struct MatmulGradient {
+  template <class T>
+  static kernels::MatmulOperandOf<T> Operand(const Tensor& x, bool transposed) {
+    return {x.data<T>(), transposed};
+  }
+
+  template <class T>
+  void Backward(const Tensor& dy, InputGradients& gradients) const {
+    const auto product = [](int64_t rows, int64_t columns, int64_t inner,
+                            kernels::MatmulOperandOf<T> left, kernels::MatmulOperandOf<T> right,
+                            Tensor out) {
+      kernels::Matmul(rows, columns, inner, left, right, nullptr, Activation::kNone, out.data<T>());
+      return out;
+    };
+    const auto [ta, tb] = transposes;
+    if (gradients.Wanted(0)) {
+      Tensor da = gradients.Destination(0);
+      gradients.Add(0, ta ? product(k, m, n, Operand<T>(b, tb), Operand<T>(dy, true), da)
+                          : product(m, k, n, Operand<T>(dy, false), Operand<T>(b, !tb), da));
+    }
+    if (gradients.Wanted(1)) {
+      Tensor db = gradients.Destination(1);
+      gradients.Add(1, tb ? product(n, k, m, Operand<T>(dy, true), Operand<T>(a, ta), db)
+                          : product(k, n, m, Operand<T>(a, !ta), Operand<T>(dy, false), db));
+    }
+  }
+
+  void operator()(const Tensor& upstream, InputGradients& gradients) const {
+    VisitFloating("matmul", upstream.dtype(),
+                  [&](auto zero) { Backward<decltype(zero)>(upstream, gradients); });
+  }
+  void operator()(const Variable& dy, GraphGradients& gradients) const {
+    const auto [ta, tb] = transposes;
+    if (gradients.Wanted(0)) {
+      const Variable right = gradients.Input(1, b);
+      gradients.Add(0, ta ? Matmul(right, dy, {tb, true}) : Matmul(dy, right, {false, !tb}));
+    }
+    if (gradients.Wanted(1)) {
+      const Variable left = gradients.Input(0, a);
+      gradients.Add(1, tb ? Matmul(dy, left, {true, ta}) : Matmul(left, dy, {!ta, false}));
+    }
+  }
+
+  Tensor a, b;
+  MatmulTransposes transposes;
+  int64_t m = 0, n = 0, k = 0;
+};
+
 }  // namespace
 
-Variable Matmul(const Variable& a, const Variable& b) {
-  if (a.rank() > 2 || b.rank() > 2) return BatchMatmul(a, b);
-  LOCKSTEP_CHECK(a.rank() == 2 && b.rank() == 2 && a.dim(1) == b.dim(0),
-                 absl::StrCat("matmul: shapes ", a.shape().ToString(), " and ",
-                              b.shape().ToString(), " do not fit, want [m, k] and [k, n]"));
+Variable Matmul(const Variable& a, const Variable& b, MatmulTransposes transposes) {
+  if (a.rank() > 2 || b.rank() > 2) return BatchMatmul(a, b, transposes);
+  const auto [ta, tb] = transposes;
+  LOCKSTEP_CHECK(a.rank() == 2 && b.rank() == 2 && a.dim(ta ? 0 : 1) == b.dim(tb ? 1 : 0),
+                 absl::StrCat("matmul: shapes ", a.shape().ToString(), ta ? " transposed" : "",
+                              " and ", b.shape().ToString(), tb ? " transposed" : "",
+                              " do not fit, want [m, k] and [k, n]"));
   ShardCuts::MarkUnsupported();
-  const int64_t m = a.dim(0), k = a.dim(1), n = b.dim(1);
-  const Tensor x = a.value(), z = b.value();
-  const DType dtype = CommonDType("matmul", x, z);
-  Tensor y = Tensor::Empty({m, n}, dtype);
+  MatmulGradient gradient{a.value(),         b.value(),         transposes,
+                          a.dim(ta ? 1 : 0), b.dim(tb ? 0 : 1), a.dim(ta ? 0 : 1)};
+  const DType dtype = CommonDType("matmul", gradient.a, gradient.b);
+  Tensor y = Tensor::Empty({gradient.m, gradient.n}, dtype);
   VisitFloating("matmul", dtype, [&](auto zero) {
     using T = decltype(zero);
-    kernels::Matmul(m, n, k, Plain<T>(x), Plain<T>(z), nullptr, Activation::kNone, y.data<T>());
+    kernels::Matmul(gradient.m, gradient.n, gradient.k, gradient.Operand<T>(gradient.a, ta),
+                    gradient.Operand<T>(gradient.b, tb), nullptr, Activation::kNone, y.data<T>());
   });
-  return MakeResult("matmul", std::move(y), {a, b},
-                    WithGraph(
-                        [x, z, m, n, k](const Tensor& upstream, InputGradients& gradients) {
-                          VisitFloating("matmul", x.dtype(), [&](auto zero) {
-                            using T = decltype(zero);
-                            if (gradients.Wanted(0)) {  // dA = dY B^T
-                              Tensor da = gradients.Destination(0);
-                              kernels::Matmul(m, k, n, Plain<T>(upstream), Transposed<T>(z),
-                                              nullptr, Activation::kNone, da.data<T>());
-                              gradients.Add(0, da);
-                            }
-                            if (gradients.Wanted(1)) {  // dB = A^T dY
-                              Tensor db = gradients.Destination(1);
-                              kernels::Matmul(k, n, m, Transposed<T>(x), Plain<T>(upstream),
-                                              nullptr, Activation::kNone, db.data<T>());
-                              gradients.Add(1, db);
-                            }
-                          });
-                        },
-                        [x, z](const Variable& upstream, GraphGradients& gradients) {
-                          if (gradients.Wanted(0)) {
-                            gradients.Add(0, Matmul(upstream, Transpose(gradients.Input(1, z))));
-                          }
-                          if (gradients.Wanted(1)) {
-                            gradients.Add(1, Matmul(Transpose(gradients.Input(0, x)), upstream));
-                          }
-                        }));
+  return MakeResult("matmul", std::move(y), {a, b}, std::move(gradient));
 }
 
 Variable Linear(const Variable& x, const Variable& weight, const Variable& bias,

@@ -2,16 +2,18 @@
 #ifndef LOCKSTEP_ENGINE_AUTOGRAD_LINEAR_OPS_H_
 #define LOCKSTEP_ENGINE_AUTOGRAD_LINEAR_OPS_H_
 
+#include "engine/autograd/batched_matmul_ops.h"
 #include "engine/autograd/variable.h"
 #include "engine/kernels/matmul.h"
 
 namespace lockstep::autograd {
 
-// Shapes: a [m, k], b [k, n], result [m, n]; with more axes, BatchMatmul
+// Shapes: a [m, k], b [k, n], result [m, n], a stored as [k, m] and b as [n, k]
+// where they are taken transposed; with more axes, BatchMatmul
 // (batched_matmul_ops.h). Aborts, naming both shapes, where they do not fit.
 // Order: kernels::Matmul, also for the gradients.
 // Shard cuts: of two matrices not kept apart (either might hold examples).
-Variable Matmul(const Variable& a, const Variable& b);
+Variable Matmul(const Variable& a, const Variable& b, MatmulTransposes transposes = {});
 
 // activation(x W^T + b), as torch.nn.functional.linear.
 // Shapes: x [..., in], weight [out, in], bias [out] or undefined, result

@@ -4,6 +4,7 @@
 
 #include "engine/autograd/activation_ops.h"
 #include "engine/autograd/gradient_check.h"
+#include "engine/autograd/shape_ops.h"
 #include "engine/autograd/shard_cuts.h"
 #include "gtest/gtest.h"
 
@@ -25,6 +26,32 @@ TEST(LinearOpsTest, MatmulMultipliesMatrices) {
   EXPECT_EQ(CheckGradients([](const Inputs& x) { return Matmul(x[0], x[1]); },
                            {TestValues({3, 4}), TestValues({4, 5}, -1, 1, 1)}),
             "");
+}
+
+TEST(LinearOpsTest, AllFourTranspositionsHaveTheBitsOfTransposedOperands) {
+  const Tensor upstream = TestValues({19, 33}, -1, 1, 2);
+  for (const bool ta : {false, true}) {
+    for (const bool tb : {false, true}) {
+      const Tensor a = TestValues(ta ? Shape{21, 19} : Shape{19, 21});
+      const Tensor b = TestValues(tb ? Shape{33, 21} : Shape{21, 33}, -1, 1, 1);
+      const Variable x(a, true), z(b, true), copied_x(a, true), copied_z(b, true);
+      const Variable y = Matmul(x, z, {ta, tb});
+      const Variable want =
+          Matmul(ta ? Transpose(copied_x) : copied_x, tb ? Transpose(copied_z) : copied_z);
+      y.Backward(upstream);
+      want.Backward(upstream);
+      EXPECT_TRUE(SameBits(y.value(), want.value())) << ta << tb;
+      EXPECT_TRUE(SameBits(x.grad(), copied_x.grad())) << ta << tb;
+      EXPECT_TRUE(SameBits(z.grad(), copied_z.grad())) << ta << tb;
+      EXPECT_EQ(CheckGradients(
+                    [=](const Inputs& v) {
+                      return Matmul(v[0], v[1], {ta, tb});
+                    },
+                    {TestValues(ta ? Shape{3, 2} : Shape{2, 3}),
+                     TestValues(tb ? Shape{4, 3} : Shape{3, 4}, -1, 1, 1)}),
+                "");
+    }
+  }
 }
 
 TEST(LinearOpsTest, LinearGradientsWithAndWithoutBias) {

@@ -3,56 +3,14 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "engine/autograd/axis_cut.h"
 #include "engine/autograd/node.h"
+#include "engine/autograd/shard_cuts.h"
+#include "engine/autograd/strided_tensors.h"
 #include "engine/check.h"
 
 namespace lockstep::autograd {
 namespace {
-
-int CheckedAxis(const char* operation, const Shape& shape, int axis) {
-  LOCKSTEP_CHECK(axis >= -shape.rank() && axis < shape.rank(),
-                 absl::StrCat(operation, ": shape ", shape.ToString(), " has no axis ", axis));
-  return axis < 0 ? axis + shape.rank() : axis;
-}
-
-// Elements from one index of each axis to the next, row-major.
-std::vector<int64_t> Strides(const Shape& shape) {
-  std::vector<int64_t> strides(shape.rank(), 1);
-  for (int i = shape.rank() - 2; i >= 0; --i) strides[i] = strides[i + 1] * shape.dim(i + 1);
-  return strides;
-}
-
-// to's element at an index is from's at the sum of index times stride.
-template <class T>
-void GatherInto(const T* from, const Shape& shape, const std::vector<int64_t>& strides, T* to) {
-  const int64_t count = shape.element_count();
-  const int last = shape.rank() - 1;
-  const int64_t run = last < 0 ? 1 : shape.dim(last);
-  const int64_t run_stride = last < 0 ? 0 : strides[last];
-  std::vector<int64_t> index(shape.rank(), 0);
-  int64_t offset = 0;
-  for (int64_t done = 0; done < count; done += run) {
-    for (int64_t i = 0; i < run; ++i) to[done + i] = from[offset + i * run_stride];
-    for (int axis = last - 1; axis >= 0; --axis) {
-      offset += strides[axis];
-      if (++index[axis] < shape.dim(axis)) break;
-      offset -= strides[axis] * shape.dim(axis);
-      index[axis] = 0;
-    }
-  }
-}
-
-// A new tensor of `shape` whose element at an index is the one of `x` at the
-// sum of index times stride.
-Tensor Gather(const Tensor& x, const Shape& shape, const std::vector<int64_t>& strides) {
-  Tensor result = Tensor::Empty(shape, x.dtype());
-  if (result.element_count() == 0) return result;
-  VisitFloating("shape", x.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    GatherInto(x.data<T>(), shape, strides, result.data<T>());
-  });
-  return result;
-}
 
 Shape Completed(const Shape& from, const Shape& to) {
   std::vector<int64_t> extents = to.extents();
@@ -62,6 +20,37 @@ Shape Completed(const Shape& from, const Shape& to) {
   const int64_t rest = Shape(extents).element_count();
   *open = rest == 0 ? 0 : from.element_count() / rest;
   return Shape(std::move(extents));
+}
+
+// `shape` with its axes in the order `axes`, seen in the row-major tensor.
+StridedView PermutedView(const Shape& shape, const std::vector<int>& axes) {
+  const std::vector<int64_t> strides = RowMajorStrides(shape);
+  std::vector<int64_t> extents;
+  StridedView view;
+  for (int axis : axes) {
+    extents.push_back(shape.dim(axis));
+    view.strides.push_back(strides[axis]);
+  }
+  view.shape = Shape(std::move(extents));
+  return view;
+}
+
+StridedView TransposedView(const Shape& shape, int axis_a, int axis_b) {
+  std::vector<int> axes(shape.rank());
+  for (int i = 0; i < shape.rank(); ++i) axes[i] = i;
+  std::swap(axes[axis_a], axes[axis_b]);
+  return PermutedView(shape, axes);
+}
+
+// The axes counted from the front, each exactly once.
+std::vector<int> CheckedPermutation(const Shape& shape, absl::Span<const int> axes) {
+  LOCKSTEP_CHECK(static_cast<int>(axes.size()) == shape.rank() &&
+                     static_cast<int>(CheckedAxes("permute", shape, axes).size()) == shape.rank(),
+                 absl::StrCat("permute: got ", axes.size(), " axes for shape ", shape.ToString(),
+                              ", want each of its axes once"));
+  std::vector<int> checked;
+  for (int axis : axes) checked.push_back(CheckedAxis("permute", shape, axis));
+  return checked;
 }
 
 }  // namespace
@@ -83,25 +72,40 @@ Variable Flatten(const Variable& x) {
   return Reshape(x, Shape{x.dim(0), Shape(std::move(example)).element_count()});
 }
 
-Tensor TransposeTensor(const Tensor& x, int axis_a, int axis_b) {
+Variable Squeeze(const Variable& x, int axis) {
+  const int checked = CheckedAxis("squeeze", x.shape(), axis);
+  LOCKSTEP_CHECK(x.dim(checked) == 1, absl::StrCat("squeeze: axis ", axis, " of shape ",
+                                                   x.shape().ToString(), " has not extent 1"));
+  return Reshape(x, WithoutAxis(x.shape(), checked));
+}
+
+Variable Unsqueeze(const Variable& x, int axis) {
   std::vector<int64_t> extents = x.shape().extents();
-  std::vector<int64_t> strides = Strides(x.shape());
-  std::swap(extents[axis_a], extents[axis_b]);
-  std::swap(strides[axis_a], strides[axis_b]);
-  return Gather(x, Shape(std::move(extents)), strides);
+  LOCKSTEP_CHECK(axis >= -x.rank() - 1 && axis <= x.rank(),
+                 absl::StrCat("unsqueeze: shape ", x.shape().ToString(), " has no place ", axis));
+  extents.insert(extents.begin() + (axis < 0 ? axis + x.rank() + 1 : axis), 1);
+  return Reshape(x, Shape(std::move(extents)));
+}
+
+Tensor PermuteTensor(const Tensor& x, absl::Span<const int> axes) {
+  return TakeTensor(x, PermutedView(x.shape(), CheckedPermutation(x.shape(), axes)));
+}
+
+Variable Permute(const Variable& x, absl::Span<const int> axes) {
+  const std::vector<int> checked = CheckedPermutation(x.shape(), axes);
+  if (!checked.empty() && checked[0] != 0) ShardCuts::MarkFirstAxisChanged(x.dim(0));
+  return TakeView("permute", x, PermutedView(x.shape(), checked));
+}
+
+Tensor TransposeTensor(const Tensor& x, int axis_a, int axis_b) {
+  return TakeTensor(x, TransposedView(x.shape(), axis_a, axis_b));
 }
 
 Variable Transpose(const Variable& x, int axis_a, int axis_b) {
   const int a = CheckedAxis("transpose", x.shape(), axis_a);
   const int b = CheckedAxis("transpose", x.shape(), axis_b);
-  return MakeResult("transpose", TransposeTensor(x.value(), a, b), {x},
-                    WithGraph(
-                        [a, b](const Tensor& upstream, InputGradients& gradients) {
-                          gradients.Add(0, TransposeTensor(upstream, a, b));
-                        },
-                        [a, b](const Variable& upstream, GraphGradients& gradients) {
-                          gradients.Add(0, Transpose(upstream, a, b));
-                        }));
+  if (a != b && (a == 0 || b == 0)) ShardCuts::MarkFirstAxisChanged(x.dim(0));
+  return TakeView("transpose", x, TransposedView(x.shape(), a, b));
 }
 
 Variable Transpose(const Variable& x) {
@@ -129,12 +133,12 @@ Tensor ExpandTensor(const Tensor& x, const Shape& shape) {
   LOCKSTEP_CHECK(BroadcastShapes("expand", x.shape(), shape) == shape,
                  absl::StrCat("expand: shape ", x.shape().ToString(), " does not broadcast to ",
                               shape.ToString()));
-  const std::vector<int64_t> own = Strides(x.shape());
-  std::vector<int64_t> strides(shape.rank(), 0);
+  const std::vector<int64_t> own = RowMajorStrides(x.shape());
+  StridedView view{/*offset=*/0, shape, std::vector<int64_t>(shape.rank(), 0)};
   for (int i = 1; i <= x.rank(); ++i) {
-    if (x.dim(-i) != 1) strides[shape.rank() - i] = own[x.rank() - i];
+    if (x.dim(-i) != 1) view.strides[shape.rank() - i] = own[x.rank() - i];
   }
-  return Gather(x, shape, strides);
+  return TakeTensor(x, view);
 }
 
 }  // namespace lockstep::autograd

@@ -2,6 +2,7 @@
 
 #include "engine/autograd/arithmetic_ops.h"
 #include "engine/autograd/gradient_check.h"
+#include "engine/autograd/shard_cuts.h"
 #include "gtest/gtest.h"
 
 namespace lockstep::autograd {
@@ -37,6 +38,47 @@ TEST(ShapeOpsTest, TransposeExchangesTwoAxes) {
   EXPECT_DEATH(Transpose(Variable(Numbers({2, 3})), 0, 2), "shape \\[2, 3\\] has no axis 2");
 }
 
+TEST(ShapeOpsTest, PermuteReordersAllAxes) {
+  const Variable x(Numbers({2, 3, 2}));
+  const Variable y = Permute(x, {2, 0, 1});
+  EXPECT_EQ(y.value().ToString(), "tensor([[[0, 2, 4], [6, 8, 10]], [[1, 3, 5], [7, 9, 11]]])");
+  EXPECT_EQ(Permute(y, {1, 2, -3}).value().ToString(), x.value().ToString());
+  EXPECT_EQ(
+      PermuteTensor(Tensor::FromVector({1, 2}, std::vector<int64_t>{7, 8}), {1, 0}).ToString(),
+      "tensor([[7], [8]])");
+  EXPECT_DEATH(Permute(x, {0, 1}),
+               "got 2 axes for shape \\[2, 3, 2\\], want each of its axes once");
+  EXPECT_DEATH(Permute(x, {0, 1, 1}), "named twice");
+}
+
+TEST(ShapeOpsTest, SqueezeAndUnsqueezeMoveAnAxisOfOne) {
+  const Variable x(Numbers({2, 1, 3}));
+  EXPECT_EQ(Squeeze(x, 1).shape(), (Shape{2, 3}));
+  EXPECT_EQ(Squeeze(x, -2).shape(), (Shape{2, 3}));
+  EXPECT_TRUE(Squeeze(x, 1).value().SharesElementsWith(x.value()));
+  EXPECT_EQ(Unsqueeze(x, 0).shape(), (Shape{1, 2, 1, 3}));
+  EXPECT_EQ(Unsqueeze(x, -1).shape(), (Shape{2, 1, 3, 1}));
+  EXPECT_EQ(Unsqueeze(Variable(1.0f), 0).shape(), (Shape{1}));
+  EXPECT_DEATH(Squeeze(x, 0), "axis 0 of shape \\[2, 1, 3\\] has not extent 1");
+  EXPECT_DEATH(Unsqueeze(x, 4), "shape \\[2, 1, 3\\] has no place 4");
+}
+
+TEST(ShapeOpsTest, MovingTheBatchAxisMixesShards) {
+  ShardCuts scope({0, 1, 2});
+  const Variable x(Numbers({2, 3, 4})), weight(Numbers({5, 3}));
+  Transpose(x, 1, 2);
+  Transpose(weight);
+  Permute(x, {0, 2, 1});
+  EXPECT_TRUE(scope.supported());
+  {
+    ShardCuts inner({0, 1, 2});
+    Permute(x, {1, 0, 2});
+    EXPECT_FALSE(inner.supported());
+  }
+  Transpose(x, 0, 1);
+  EXPECT_FALSE(scope.supported());
+}
+
 TEST(ShapeOpsTest, ExpandRepeats) {
   EXPECT_EQ(ExpandTensor(Numbers({2, 1}), {2, 3}).ToString(), "tensor([[0, 0, 0], [1, 1, 1]])");
   EXPECT_EQ(ExpandTensor(Numbers({2}), {2, 2}).ToString(), "tensor([[0, 1], [0, 1]])");
@@ -50,6 +92,15 @@ TEST(ShapeOpsTest, GradientsFollowTheElements) {
             "");
   EXPECT_EQ(CheckGradients([](const Inputs& x) { return Transpose(x[0], 0, 2) * x[1]; },
                            {TestValues({2, 3, 4}), TestValues({4, 3, 2}, 1, 2)}),
+            "");
+  EXPECT_EQ(CheckGradients(
+                [](const Inputs& x) {
+                  return Permute(x[0], {1, 2, 0}) * x[1];
+                },
+                {TestValues({2, 3, 4}), TestValues({3, 4, 2}, 1, 2)}),
+            "");
+  EXPECT_EQ(CheckGradients([](const Inputs& x) { return Squeeze(Unsqueeze(x[0], 1) * x[1], 1); },
+                           {TestValues({2, 3}), TestValues({1, 3}, 1, 2)}),
             "");
 }
 

@@ -31,6 +31,10 @@ void ShardCuts::MarkUnsupported() {
   if (innermost != nullptr && innermost->cuts_->size() > 2) innermost->supported_ = false;
 }
 
+void ShardCuts::MarkFirstAxisChanged(int64_t extent) {
+  if (innermost != nullptr && innermost->cuts_->back() == extent) MarkUnsupported();
+}
+
 std::vector<int64_t> RowCuts(const std::shared_ptr<const std::vector<int64_t>>& cuts,
                              int64_t rows) {
   if (cuts == nullptr) return {0, rows};

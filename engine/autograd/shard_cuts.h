@@ -39,6 +39,9 @@ class ShardCuts {
   // For operations that cannot keep shards apart; no effect outside a scope
   // with more than one shard.
   static void MarkUnsupported();
+  // For operations after which the first axis, of `extent`, is another one: no
+  // effect where it is not the batch's, but a parameter's, say.
+  static void MarkFirstAxisChanged(int64_t extent);
 
  private:
   const std::shared_ptr<const std::vector<int64_t>> cuts_;

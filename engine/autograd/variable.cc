@@ -51,6 +51,14 @@ void Variable::SetValue(Tensor value) {
   state_->value = std::move(value);
 }
 
+void Variable::ConvertTo(DType dtype) {
+  LOCKSTEP_CHECK(is_leaf(), "ConvertTo of an operation's result");
+  if (dtype == this->dtype()) return;
+  const Tensor converted =
+      value().allocated() ? value().To(dtype) : Tensor::Unallocated(shape(), dtype);
+  *state_ = *Variable(converted, requires_grad()).state_;
+}
+
 void Variable::SetGradientBuffer(Tensor buffer) {
   LOCKSTEP_CHECK(requires_grad() && is_leaf(), "a gradient buffer is for leaves with gradients");
   if (buffer.defined()) {

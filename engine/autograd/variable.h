@@ -98,6 +98,9 @@ class Variable {
   // Another value of the same shape and dtype (new parameters). Graphs made before keep
   // the one they saw.
   void SetValue(Tensor value);
+  // The value in another dtype, for all handles of this variable. Gradient, buffer
+  // and hooks are forgotten; graphs made before keep the leaf they saw.
+  void ConvertTo(DType dtype);
   // Backward writes the gradient into this memory, a view of a flat buffer
   // say; kernels write there directly where they can. grad() is this tensor
   // once a Backward has filled it. An undefined tensor: no buffer any more.

@@ -221,6 +221,20 @@ TEST(VariableTest, SetValueLeavesEarlierGraphsAlone) {
   EXPECT_EQ(x.item(), 100);
 }
 
+TEST(VariableTest, ConvertToIsSeenByAllHandles) {
+  Variable x = Leaf(0.1f);
+  const Variable same = x;
+  const Variable y = x * x;
+  x.ConvertTo(DType::kFloat64);
+  EXPECT_EQ(same.dtype(), DType::kFloat64);
+  EXPECT_EQ(same.item(), static_cast<double>(0.1f));
+  y.Backward();  // of a graph made before
+  EXPECT_FALSE(same.grad().defined());
+  (same * same).Backward();
+  EXPECT_EQ(x.grad().dtype(), DType::kFloat64);
+  EXPECT_EQ(x.grad().item(), 2 * static_cast<double>(0.1f));
+}
+
 TEST(VariableTest, SavedValuesAreFreedByBackward) {
   const Variable x(Tensor::Full({2}, 2), true);
   const Tensor saved = Tensor::Full({2}, 5);

@@ -14,14 +14,16 @@
 
 namespace lockstep::kernels {
 
-struct SgdStep {
-  GradientScale gradient;
-  float learning_rate = 0;
-  float momentum = 0;
-  float weight_decay = 0;
+template <class T>
+struct SgdStepOf {
+  GradientScaleOf<T> gradient;
+  T learning_rate = 0;
+  T momentum = 0;
+  T weight_decay = 0;
   bool nesterov = false;
   bool first_step = false;  // the velocity is not read, but set to g
 };
+using SgdStep = SgdStepOf<float>;
 
 // Order: if momentum != 0: v = first_step ? g : fma(momentum, v, g),
 // g = nesterov ? fma(momentum, v, g) : v; p' = fma(-learning_rate, g, p).
@@ -29,19 +31,25 @@ struct SgdStep {
 void SgdUpdate(const SgdStep& step, absl::Span<const float> gradient_sum,
                absl::Span<const float> parameter, absl::Span<float> velocity,
                absl::Span<float> new_parameter);
+// By plain loops, as all of float64.
+void SgdUpdate(const SgdStepOf<double>& step, absl::Span<const double> gradient_sum,
+               absl::Span<const double> parameter, absl::Span<double> velocity,
+               absl::Span<double> new_parameter);
 
-struct AdamStep {
-  GradientScale gradient;
-  float beta1 = 0.9f;
-  float one_minus_beta1 = 0.1f;  // 1 - beta in float64, then rounded
-  float beta2 = 0.999f;
-  float one_minus_beta2 = 0.001f;
-  float step_size = 0;              // learning_rate / (1 - beta1^t), float64, then rounded
-  float bias_correction2_root = 1;  // sqrt(1 - beta2^t), float64, then rounded
-  float epsilon = 1e-8f;
-  float weight_decay = 0;
-  float decay = 1;  // AdamW: 1 - learning_rate * weight_decay, float64, then rounded
+template <class T>
+struct AdamStepOf {
+  GradientScaleOf<T> gradient;
+  T beta1 = static_cast<T>(0.9);
+  T one_minus_beta1 = static_cast<T>(0.1);  // 1 - beta in float64, then rounded
+  T beta2 = static_cast<T>(0.999);
+  T one_minus_beta2 = static_cast<T>(0.001);
+  T step_size = 0;              // learning_rate / (1 - beta1^t), float64, then rounded
+  T bias_correction2_root = 1;  // sqrt(1 - beta2^t), float64, then rounded
+  T epsilon = static_cast<T>(1e-8);
+  T weight_decay = 0;
+  T decay = 1;  // AdamW: 1 - learning_rate * weight_decay, float64, then rounded
 };
+using AdamStep = AdamStepOf<float>;
 
 // Order: m = fma(beta1, m, one_minus_beta1 * g);
 // v = fma(beta2, v, (one_minus_beta2 * g) * g);
@@ -53,6 +61,11 @@ void AdamUpdate(const AdamStep& step, absl::Span<const float> gradient_sum,
                 absl::Span<const float> parameter, absl::Span<float> first_moment,
                 absl::Span<float> second_moment, absl::Span<float> greatest_second_moment,
                 absl::Span<float> new_parameter);
+// By plain loops.
+void AdamUpdate(const AdamStepOf<double>& step, absl::Span<const double> gradient_sum,
+                absl::Span<const double> parameter, absl::Span<double> first_moment,
+                absl::Span<double> second_moment, absl::Span<double> greatest_second_moment,
+                absl::Span<double> new_parameter);
 
 // sum[i] = sum[i] + other[i]: one addition of the shard tree.
 void AddInPlace(absl::Span<float> sum, absl::Span<const float> other);

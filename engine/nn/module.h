@@ -66,6 +66,11 @@ class Module {
   virtual std::string Describe() const = 0;
 };
 
+// Gives the module's parameters another dtype, as torch's module.double(): values
+// are converted, gradients and buffers forgotten. float64 is for gradient checks
+// and reference computations; training's flat vectors (parameter_layout.h) are float32.
+void ConvertParameters(const Module& module, DType dtype);
+
 // Elements of all parameters together.
 int64_t ParameterElementCount(const Module& module);
 

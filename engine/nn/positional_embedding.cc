@@ -71,7 +71,8 @@ SinusoidalPositionalEmbedding::SinusoidalPositionalEmbedding(int64_t context, in
 
 Variable SinusoidalPositionalEmbedding::Forward(const Variable& input) const {
   std::call_once(table_once_, [this] { table_ = Variable(SinusoidalTable(context_, width_)); });
-  return autograd::AddPositions(input, table_);
+  if (input.dtype() == table_.dtype()) return autograd::AddPositions(input, table_);
+  return autograd::AddPositions(input, Variable(table_.value().To(input.dtype())));
 }
 
 std::string SinusoidalPositionalEmbedding::Describe() const {

@@ -37,9 +37,18 @@ class Adam : public Optimizer {
   void Update(const UpdateStep& step, absl::Span<const float> gradient_sum,
               absl::Span<const float> parameter, absl::Span<const absl::Span<float>> state,
               absl::Span<float> new_parameter) const override;
+  // The same on float64, for reference computations.
+  void Update(const UpdateStep& step, absl::Span<const double> gradient_sum,
+              absl::Span<const double> parameter, absl::Span<const absl::Span<double>> state,
+              absl::Span<double> new_parameter) const;
   std::string Describe() const override;
 
  private:
+  template <class T>
+  void UpdateOf(const UpdateStep& step, absl::Span<const T> gradient_sum,
+                absl::Span<const T> parameter, absl::Span<const absl::Span<T>> state,
+                absl::Span<T> new_parameter) const;
+
   const AdamOptions options_;
   std::vector<std::string> state_names_;
 };

@@ -21,9 +21,10 @@ struct UpdateStep {
   double gradient_limit = 0;        // clipping by value, > 0; 0: none
   double gradient_factor = 1;       // clipping by the global norm
 
-  kernels::GradientScale gradient() const {
-    return {static_cast<float>(batch_size), static_cast<float>(gradient_limit),
-            static_cast<float>(gradient_factor)};
+  template <class T = float>
+  kernels::GradientScaleOf<T> gradient() const {
+    return {static_cast<T>(batch_size), static_cast<T>(gradient_limit),
+            static_cast<T>(gradient_factor)};
   }
 };
 

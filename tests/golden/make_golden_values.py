@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Makes tests/golden/mlp and tests/golden/schedules.txt: losses of small MLPs as
-PyTorch trains them, and learning rates as its schedulers set them.
+PyTorch trains them, and learning rates as its schedulers set them; also
+tests/golden/models, which golden_models.py describes.
 
 Each variant is a job file, the parameters that it starts from, and the training
 loss of each of its steps, one a line, as PyTorch 2.13 computes it in float64
@@ -24,6 +25,7 @@ import json
 import sys
 from pathlib import Path
 
+import golden_models
 import numpy
 import torch
 
@@ -430,11 +432,18 @@ def make_files():
         files[f"{variant}.yaml"] = job_file(variant).encode()
         files[f"{variant}.losses"] = "".join(f"{loss:.9f}\n" for loss in losses).encode()
     files["../schedules.txt"] = schedules_file()
+    pixels = torch.from_numpy(table[:, :-1])
+    for name, data in golden_models.make_files(pixels, labels, safetensors).items():
+        files[f"../models/{name}"] = data
     return files
 
 
 def same(name, old, new):
-    """Whether a file is as computed; losses may differ in the last printed digits."""
+    """Whether a file is as computed; results may differ in their last digits."""
+    if name.endswith("_final.safetensors") and len(old) == len(new):
+        begin = 8 + int.from_bytes(new[:8], "little")
+        values = (numpy.frombuffer(data[begin:], "<f4") for data in (old, new))
+        return old[:begin] == new[:begin] and numpy.allclose(*values, rtol=1e-6, atol=1e-7)
     if not name.endswith(".losses") or len(old.split()) != len(new.split()):
         return old == new
     return all(abs(float(a) - float(b)) < 1e-8 for a, b in zip(old.split(), new.split()))
@@ -450,7 +459,7 @@ def main():
     for name, data in files.items():
         path = FOLDER / name
         if not options.check:
-            FOLDER.mkdir(exist_ok=True)
+            path.parent.mkdir(exist_ok=True)
             path.write_bytes(data)
         elif not path.exists() or not same(name, path.read_bytes(), data):
             sys.exit(f"{path} is not what PyTorch {torch.__version__} gives")

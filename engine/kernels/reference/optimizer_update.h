@@ -13,8 +13,8 @@
 
 namespace lockstep::kernels::reference {
 
-template <class T>
-T Clipped(const GradientScale& scale, T sum) {
+template <class T, class S>
+T Clipped(const GradientScaleOf<S>& scale, T sum) {
   T g = sum / scale.batch_size;
   if (scale.limit > 0) {
     g = g > scale.limit ? scale.limit : g;
@@ -23,15 +23,15 @@ T Clipped(const GradientScale& scale, T sum) {
   return g;
 }
 
-template <class T>
-T Gradient(const GradientScale& scale, T sum, T parameter, float weight_decay) {
+template <class T, class S>
+T Gradient(const GradientScaleOf<S>& scale, T sum, T parameter, S weight_decay) {
   T g = Clipped(scale, sum);
   if (scale.factor != 1) g = g * scale.factor;
   return weight_decay != 0 ? std::fma(static_cast<T>(weight_decay), parameter, g) : g;
 }
 
 template <class T>
-void SgdUpdate(const SgdStep& step, absl::Span<const T> sum, absl::Span<const T> p,
+void SgdUpdate(const SgdStepOf<T>& step, absl::Span<const T> sum, absl::Span<const T> p,
                absl::Span<T> velocity, absl::Span<T> out) {
   for (size_t i = 0; i < p.size(); ++i) {
     T g = Gradient(step.gradient, sum[i], p[i], step.weight_decay);
@@ -44,7 +44,7 @@ void SgdUpdate(const SgdStep& step, absl::Span<const T> sum, absl::Span<const T>
 }
 
 template <class T>
-void AdamUpdate(const AdamStep& step, absl::Span<const T> sum, absl::Span<const T> p,
+void AdamUpdate(const AdamStepOf<T>& step, absl::Span<const T> sum, absl::Span<const T> p,
                 absl::Span<T> m, absl::Span<T> v, absl::Span<T> greatest, absl::Span<T> out) {
   for (size_t i = 0; i < p.size(); ++i) {
     const T g = Gradient(step.gradient, sum[i], p[i], step.weight_decay);
