@@ -65,15 +65,23 @@ Variable Where(const Variable& condition, const Variable& a, const Variable& b) 
   Tensor y = SelectTensor("where", chosen, a.value(), b.value());
   const Unbroadcast to_a(a.shape(), y.shape()), to_b(b.shape(), y.shape());
   return MakeResult("where", std::move(y), {a, b},
-                    [chosen, to_a, to_b](const Tensor& upstream, InputGradients& gradients) {
-                      const Tensor zero = Tensor::Scalar(0, upstream.dtype());
-                      if (gradients.Wanted(0)) {
-                        gradients.Add(0, to_a(SelectTensor("where", chosen, upstream, zero)));
-                      }
-                      if (gradients.Wanted(1)) {
-                        gradients.Add(1, to_b(SelectTensor("where", chosen, zero, upstream)));
-                      }
-                    });
+                    WithGraph(
+                        [chosen, to_a, to_b](const Tensor& upstream, InputGradients& gradients) {
+                          const Tensor zero = Tensor::Scalar(0, upstream.dtype());
+                          if (gradients.Wanted(0)) {
+                            gradients.Add(0, to_a(SelectTensor("where", chosen, upstream, zero)));
+                          }
+                          if (gradients.Wanted(1)) {
+                            gradients.Add(1, to_b(SelectTensor("where", chosen, zero, upstream)));
+                          }
+                        },
+                        [chosen, to_a, to_b](const Variable& upstream, GraphGradients& gradients) {
+                          const Variable mask(chosen), zero(Tensor::Scalar(0, upstream.dtype()));
+                          if (gradients.Wanted(0))
+                            gradients.Add(0, to_a(Where(mask, upstream, zero)));
+                          if (gradients.Wanted(1))
+                            gradients.Add(1, to_b(Where(mask, zero, upstream)));
+                        }));
 }
 
 Variable MaskedFill(const Variable& x, const Variable& mask, double value) {

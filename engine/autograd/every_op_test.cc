@@ -252,8 +252,19 @@ std::vector<Case> ProductCases() {
   };
 }
 
+// No two numbers closer than 0.05: of close ones the greatest changes within a
+// difference.
+Tensor DistinctValues(const Shape& shape) {
+  Tensor values = Tensor::Empty(shape);
+  const int64_t count = values.element_count();
+  for (int64_t i = 0; i < count; ++i) {
+    values.data<float>()[i] = 0.05f * static_cast<float>(i * 97 % count - count / 2);
+  }
+  return values;
+}
+
 std::vector<Case> PoolingAndNormCases() {
-  const Tensor row = TestValues({2, 3, 9}, -2, 2), image = TestValues({2, 4, 5, 6}, -2, 2, 1);
+  const Tensor row = DistinctValues({2, 3, 9}), image = DistinctValues({2, 4, 5, 6});
   const Tensor scale = TestValues({4}, 0.5f, 2, 2), shift = TestValues({4}, -1, 1, 3);
   const PoolingOptions pooling = {/*kernel=*/{2, 3}, /*stride=*/{1, 2}, /*padding=*/{1, 1}};
   const auto batch_norm = [](const Inputs& v) {
@@ -266,6 +277,12 @@ std::vector<Case> PoolingAndNormCases() {
       {"MaxPool2d", [pooling](const Inputs& v) { return MaxPool2d(v[0], pooling); }, {image}},
       {"AvgPool1d", [pooling](const Inputs& v) { return AvgPool1d(v[0], pooling); }, {row}},
       {"AvgPool2d", [pooling](const Inputs& v) { return AvgPool2d(v[0], pooling); }, {image}},
+      {"AdaptiveMaxPool1d", [](const Inputs& v) { return AdaptiveMaxPool1d(v[0], 4); }, {row}},
+      {"AdaptiveMaxPool2d",
+       [](const Inputs& v) {
+         return AdaptiveMaxPool2d(v[0], {2, 4});
+       },
+       {image}},
       {"AdaptiveAvgPool1d", [](const Inputs& v) { return AdaptiveAvgPool1d(v[0], 4); }, {row}},
       {"AdaptiveAvgPool2d",
        [](const Inputs& v) {

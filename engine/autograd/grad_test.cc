@@ -7,6 +7,7 @@
 
 #include "engine/autograd/activation_ops.h"
 #include "engine/autograd/arithmetic_ops.h"
+#include "engine/autograd/comparison_ops.h"
 #include "engine/autograd/expand_ops.h"
 #include "engine/autograd/grad_mode.h"
 #include "engine/autograd/gradient_check.h"
@@ -15,6 +16,8 @@
 #include "engine/autograd/math_ops.h"
 #include "engine/autograd/reduction_ops.h"
 #include "engine/autograd/shape_ops.h"
+#include "engine/autograd/softmax_ops.h"
+#include "engine/autograd/statistics_ops.h"
 #include "gtest/gtest.h"
 
 namespace lockstep::autograd {
@@ -157,6 +160,17 @@ std::vector<Case> ElementwiseCases() {
       {"tanh", [](const Inputs& x) { return Tanh(x[0] * x[0]); }, {a}},
       {"sigmoid", [](const Inputs& x) { return Sigmoid(x[0] * x[0]); }, {a}},
       {"relu", [](const Inputs& x) { return Relu(x[0]) * x[0] * x[0]; }, {signs}},
+      {"abs", [](const Inputs& x) { return Abs(x[0]) * x[0] * x[0]; }, {signs}},
+      {"sqrt", [](const Inputs& x) { return Sqrt(x[0] * x[1]); }, {a, b}},
+      {"rsqrt", [](const Inputs& x) { return Rsqrt(x[0] * x[1]); }, {a, b}},
+      {"erf", [](const Inputs& x) { return Erf(x[0] * x[1]); }, {a, b}},
+      {"expm1", [](const Inputs& x) { return Expm1(x[0] * x[1]); }, {a, b}},
+      {"log1p", [](const Inputs& x) { return Log1p(x[0] * x[1]); }, {a, b}},
+      {"where",
+       [](const Inputs& x) {
+         return Where(Greater(x[0], ScalarLike(0, x[0])), x[0] * x[0], x[0] * x[0] * x[0]);
+       },
+       {signs}},
   };
 }
 
@@ -172,6 +186,10 @@ std::vector<Case> OtherCases() {
     return y * y;
   };
   return {
+      {"softmax", [](const Inputs& x) { return Softmax(x[0] * x[1], -1, 0.5f); }, {a, b}},
+      {"log_softmax", [](const Inputs& x) { return LogSoftmax(x[0] * x[1], 0); }, {a, b}},
+      {"logsumexp", [](const Inputs& x) { return LogSumExp(x[0] * x[1]); }, {a, b}},
+      {"var", [](const Inputs& x) { return Var(x[0], {1}) * Std(x[0]); }, {a}},
       {"sum", [](const Inputs& x) { return Sum(x[0] * x[0]) * Sum(x[0], 1); }, {a}},
       {"mean", [](const Inputs& x) { return Mean(x[0] * x[0]) * Mean(x[0], 0, true); }, {a}},
       {"matmul", [](const Inputs& x) { return Matmul(x[0], Transpose(x[1])); }, {a, b}},

@@ -22,15 +22,21 @@ Tensor Plus(const Tensor& x, double number) {
   return Compute("add", BinaryOp::kAdd, x, Tensor::Scalar(number, x.dtype()));
 }
 
-// y = op(x); `gradient(dy, x, y)` is dx.
-Variable Apply(const char* name, UnaryOp op, const Variable& argument,
-               Tensor (*gradient)(const Tensor& dy, const Tensor& x, const Tensor& y)) {
+// y = op(x); `gradient(dy, x, y)` is dx, on tensors and on variables.
+template <class OnTensors, class OnVariables>
+Variable Apply(const char* name, UnaryOp op, const Variable& argument, OnTensors gradient,
+               OnVariables graph_gradient) {
   const Tensor x = argument.value();
   const Tensor y = Compute(op, x);
-  return MakeResult(name, y, {argument},
-                    [x, y, gradient](const Tensor& upstream, InputGradients& gradients) {
-                      gradients.Add(0, gradient(upstream, x, y));
-                    });
+  return MakeResult(
+      name, y, {argument},
+      WithGraph(
+          [x, y, gradient](const Tensor& upstream, InputGradients& gradients) {
+            gradients.Add(0, gradient(upstream, x, y));
+          },
+          [x, y, graph_gradient](const Variable& upstream, GraphGradients& gradients) {
+            gradients.Add(0, graph_gradient(upstream, gradients.Input(0, x), gradients.Result(y)));
+          }));
 }
 
 // 1 where the first operand is taken, 1/2 where they are equal, else 0.
@@ -76,21 +82,32 @@ Tensor PowGradientOfExponent(const Tensor& dy, const Tensor& a, const Tensor& b,
 }  // namespace
 
 Variable Abs(const Variable& x) {
-  return Apply("abs", UnaryOp::kAbsolute, x, [](const Tensor& dy, const Tensor& x, const Tensor&) {
-    return Times(dy, Compute(UnaryOp::kSign, x));
-  });
+  return Apply(
+      "abs", UnaryOp::kAbsolute, x,
+      [](const Tensor& dy, const Tensor& x, const Tensor&) {
+        return Times(dy, Compute(UnaryOp::kSign, x));
+      },
+      [](const Variable& dy, const Variable& x, const Variable&) {
+        return dy * Variable(Compute(UnaryOp::kSign, x.value()));
+      });
 }
 Variable Sqrt(const Variable& x) {
-  return Apply("sqrt", UnaryOp::kSquareRoot, x,
-               [](const Tensor& dy, const Tensor&, const Tensor& y) {
-                 return Compute("sqrt", BinaryOp::kDivide, Scaled(dy, 0.5), y);
-               });
+  return Apply(
+      "sqrt", UnaryOp::kSquareRoot, x,
+      [](const Tensor& dy, const Tensor&, const Tensor& y) {
+        return Compute("sqrt", BinaryOp::kDivide, Scaled(dy, 0.5), y);
+      },
+      [](const Variable& dy, const Variable&, const Variable& y) { return (dy * 0.5) / y; });
 }
 Variable Rsqrt(const Variable& x) {
-  return Apply("rsqrt", UnaryOp::kReciprocalSquareRoot, x,
-               [](const Tensor& dy, const Tensor&, const Tensor& y) {
-                 return Scaled(Times(dy, PowerOf(y, 3)), -0.5);
-               });
+  return Apply(
+      "rsqrt", UnaryOp::kReciprocalSquareRoot, x,
+      [](const Tensor& dy, const Tensor&, const Tensor& y) {
+        return Scaled(Times(dy, PowerOf(y, 3)), -0.5);
+      },
+      [](const Variable& dy, const Variable&, const Variable& y) {
+        return (dy * Power(y, 3)) * -0.5;
+      });
 }
 Variable Sin(const Variable& argument) {
   const Tensor x = argument.value();
@@ -116,21 +133,30 @@ Variable Cos(const Variable& argument) {
                         }));
 }
 Variable Erf(const Variable& x) {
-  return Apply("erf", UnaryOp::kErf, x, [](const Tensor& dy, const Tensor& x, const Tensor&) {
-    constexpr double kTwoOverSqrtPi = 1.1283791670955126;
-    const Tensor bell = Compute(UnaryOp::kExp, Compute(UnaryOp::kNegate, Times(x, x)));
-    return Times(dy, Scaled(bell, kTwoOverSqrtPi));
-  });
+  constexpr double kTwoOverSqrtPi = 1.1283791670955126;
+  return Apply(
+      "erf", UnaryOp::kErf, x,
+      [](const Tensor& dy, const Tensor& x, const Tensor&) {
+        const Tensor bell = Compute(UnaryOp::kExp, Compute(UnaryOp::kNegate, Times(x, x)));
+        return Times(dy, Scaled(bell, kTwoOverSqrtPi));
+      },
+      [](const Variable& dy, const Variable& x, const Variable&) {
+        return dy * (Exp(-(x * x)) * kTwoOverSqrtPi);
+      });
 }
 Variable Expm1(const Variable& x) {
-  return Apply("expm1", UnaryOp::kExpm1, x, [](const Tensor& dy, const Tensor&, const Tensor& y) {
-    return Times(dy, Plus(y, 1));
-  });
+  return Apply(
+      "expm1", UnaryOp::kExpm1, x,
+      [](const Tensor& dy, const Tensor&, const Tensor& y) { return Times(dy, Plus(y, 1)); },
+      [](const Variable& dy, const Variable&, const Variable& y) { return dy * (y + 1); });
 }
 Variable Log1p(const Variable& x) {
-  return Apply("log1p", UnaryOp::kLog1p, x, [](const Tensor& dy, const Tensor& x, const Tensor&) {
-    return Compute("log1p", BinaryOp::kDivide, dy, Plus(x, 1));
-  });
+  return Apply(
+      "log1p", UnaryOp::kLog1p, x,
+      [](const Tensor& dy, const Tensor& x, const Tensor&) {
+        return Compute("log1p", BinaryOp::kDivide, dy, Plus(x, 1));
+      },
+      [](const Variable& dy, const Variable& x, const Variable&) { return dy / (x + 1); });
 }
 
 Variable Pow(const Variable& a, const Variable& b) {

@@ -44,6 +44,14 @@ PoolingShape FixedShape(const Variable& x, const PoolingOptions& options) {
   return shape;
 }
 
+PoolingShape AdaptiveShape(const Variable& x, const HeightWidth& output_size) {
+  CheckRank(x, 4);
+  LOCKSTEP_CHECK(x.dim(2) >= 1 && x.dim(3) >= 1,
+                 absl::StrCat("pooling: got an empty plane, shape ", x.shape().ToString()));
+  return ShapeOf(x, PoolingAxis::Adaptive(x.dim(2), output_size[0]),
+                 PoolingAxis::Adaptive(x.dim(3), output_size[1]));
+}
+
 Tensor OutputOf(const Tensor& x, const PoolingShape& shape) {
   return Tensor::Empty({x.dim(0), x.dim(1), shape.rows.out, shape.columns.out}, x.dtype());
 }
@@ -64,6 +72,24 @@ Variable Average(const char* name, const Variable& x, const PoolingShape& shape)
   });
 }
 
+Variable Greatest(const char* name, const Variable& x, const PoolingShape& shape) {
+  const Tensor input = x.value();
+  Tensor y = OutputOf(input, shape);
+  VisitFloating(name, y.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    kernels::MaxPool(shape, input.data<T>(), y.data<T>());
+  });
+  return MakeResult(
+      name, y, {x}, [name, input, shape](const Tensor& upstream, InputGradients& gradients) {
+        Tensor dx = gradients.Destination(0);
+        VisitFloating(name, dx.dtype(), [&](auto zero) {
+          using T = decltype(zero);
+          kernels::MaxPoolGradient(shape, input.data<T>(), upstream.data<T>(), dx.data<T>());
+        });
+        gradients.Add(0, dx);
+      });
+}
+
 Variable WithRow(const Variable& x) {
   CheckRank(x, 3);
   return Reshape(x, {x.dim(0), x.dim(1), 1, x.dim(2)});
@@ -80,22 +106,7 @@ PoolingOptions OneRow(PoolingOptions options) {
 }  // namespace
 
 Variable MaxPool2d(const Variable& x, const PoolingOptions& options) {
-  const PoolingShape shape = FixedShape(x, options);
-  const Tensor input = x.value();
-  Tensor y = OutputOf(input, shape);
-  VisitFloating("max_pool2d", y.dtype(), [&](auto zero) {
-    using T = decltype(zero);
-    kernels::MaxPool(shape, input.data<T>(), y.data<T>());
-  });
-  return MakeResult(
-      "max_pool2d", y, {x}, [input, shape](const Tensor& upstream, InputGradients& gradients) {
-        Tensor dx = gradients.Destination(0);
-        VisitFloating("max_pool2d", dx.dtype(), [&](auto zero) {
-          using T = decltype(zero);
-          kernels::MaxPoolGradient(shape, input.data<T>(), upstream.data<T>(), dx.data<T>());
-        });
-        gradients.Add(0, dx);
-      });
+  return Greatest("max_pool2d", x, FixedShape(x, options));
 }
 
 Variable AvgPool2d(const Variable& x, const PoolingOptions& options) {
@@ -103,12 +114,11 @@ Variable AvgPool2d(const Variable& x, const PoolingOptions& options) {
 }
 
 Variable AdaptiveAvgPool2d(const Variable& x, const HeightWidth& output_size) {
-  CheckRank(x, 4);
-  LOCKSTEP_CHECK(x.dim(2) >= 1 && x.dim(3) >= 1,
-                 absl::StrCat("pooling: got an empty plane, shape ", x.shape().ToString()));
-  return Average("adaptive_avg_pool2d", x,
-                 ShapeOf(x, PoolingAxis::Adaptive(x.dim(2), output_size[0]),
-                         PoolingAxis::Adaptive(x.dim(3), output_size[1])));
+  return Average("adaptive_avg_pool2d", x, AdaptiveShape(x, output_size));
+}
+
+Variable AdaptiveMaxPool2d(const Variable& x, const HeightWidth& output_size) {
+  return Greatest("adaptive_max_pool2d", x, AdaptiveShape(x, output_size));
 }
 
 Variable MaxPool1d(const Variable& x, const PoolingOptions& options) {
@@ -121,6 +131,10 @@ Variable AvgPool1d(const Variable& x, const PoolingOptions& options) {
 
 Variable AdaptiveAvgPool1d(const Variable& x, int64_t output_size) {
   return WithoutRow(AdaptiveAvgPool2d(WithRow(x), {1, output_size}));
+}
+
+Variable AdaptiveMaxPool1d(const Variable& x, int64_t output_size) {
+  return WithoutRow(AdaptiveMaxPool2d(WithRow(x), {1, output_size}));
 }
 
 }  // namespace lockstep::autograd

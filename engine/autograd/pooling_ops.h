@@ -25,13 +25,15 @@ struct PoolingOptions {
 Variable MaxPool2d(const Variable& x, const PoolingOptions& options);
 // As torch.nn.functional.avg_pool2d.
 Variable AvgPool2d(const Variable& x, const PoolingOptions& options);
-// As torch.nn.functional.adaptive_avg_pool2d.
+// As torch.nn.functional.adaptive_avg_pool2d and adaptive_max_pool2d.
 Variable AdaptiveAvgPool2d(const Variable& x, const HeightWidth& output_size);
+Variable AdaptiveMaxPool2d(const Variable& x, const HeightWidth& output_size);
 
 // The same on x [n, channels, length]; the options' columns count.
 Variable MaxPool1d(const Variable& x, const PoolingOptions& options);
 Variable AvgPool1d(const Variable& x, const PoolingOptions& options);
 Variable AdaptiveAvgPool1d(const Variable& x, int64_t output_size);
+Variable AdaptiveMaxPool1d(const Variable& x, int64_t output_size);
 
 }  // namespace lockstep::autograd
 

@@ -44,6 +44,7 @@ TEST(PoolingOpsTest, OneDimensionalPoolingIsOverTheLastAxis) {
   EXPECT_EQ(AvgPool1d(x, Square(2, 1)).value().ToString(),
             "tensor([[[0.5, 1.5, 2.5], [4.5, 5.5, 6.5]]])");
   EXPECT_EQ(AdaptiveAvgPool1d(x, 1).value().ToString(), "tensor([[[1.5], [5.5]]])");
+  EXPECT_EQ(AdaptiveMaxPool1d(x, 1).value().ToString(), "tensor([[[3], [7]]])");
 }
 
 TEST(PoolingOpsTest, GradientsAgreeWithDifferences) {

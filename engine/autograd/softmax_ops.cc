@@ -3,7 +3,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/autograd/arithmetic_ops.h"
 #include "engine/autograd/node.h"
+#include "engine/autograd/reduction_ops.h"
 #include "engine/autograd/shape_ops.h"
 #include "engine/autograd/shard_cuts.h"
 #include "engine/check.h"
@@ -33,16 +35,23 @@ Variable SoftmaxOfRows(const Variable& x, float scale) {
     using T = decltype(zero);
     kernels::Softmax(rows, columns, static_cast<T>(scale), input.data<T>(), y.data<T>());
   });
-  return MakeResult("softmax", y, {x},
-                    [y, rows, columns, scale](const Tensor& upstream, InputGradients& gradients) {
-                      Tensor dx = gradients.Destination(0);
-                      VisitFloating("softmax", y.dtype(), [&](auto zero) {
-                        using T = decltype(zero);
-                        kernels::SoftmaxBackward(rows, columns, static_cast<T>(scale), y.data<T>(),
-                                                 upstream.data<T>(), dx.data<T>());
-                      });
-                      gradients.Add(0, dx);
-                    });
+  return MakeResult(
+      "softmax", y, {x},
+      WithGraph(
+          [y, rows, columns, scale](const Tensor& upstream, InputGradients& gradients) {
+            Tensor dx = gradients.Destination(0);
+            VisitFloating("softmax", y.dtype(), [&](auto zero) {
+              using T = decltype(zero);
+              kernels::SoftmaxBackward(rows, columns, static_cast<T>(scale), y.data<T>(),
+                                       upstream.data<T>(), dx.data<T>());
+            });
+            gradients.Add(0, dx);
+          },
+          [y, scale](const Variable& upstream, GraphGradients& gradients) {
+            const Variable result = gradients.Result(y);
+            const Variable mean = Sum(upstream * result, -1, /*keep_axis=*/true);
+            gradients.Add(0, (result * (upstream - mean)) * static_cast<double>(scale));
+          }));
 }
 
 Variable LogSoftmaxOfRows(const Variable& x) {
@@ -53,15 +62,21 @@ Variable LogSoftmaxOfRows(const Variable& x) {
     using T = decltype(zero);
     kernels::LogSoftmax(rows, columns, input.data<T>(), y.data<T>());
   });
-  return MakeResult(
-      "log_softmax", y, {x}, [y, rows, columns](const Tensor& upstream, InputGradients& gradients) {
-        Tensor dx = gradients.Destination(0);
-        VisitFloating("log_softmax", y.dtype(), [&](auto zero) {
-          using T = decltype(zero);
-          kernels::LogSoftmaxBackward(rows, columns, y.data<T>(), upstream.data<T>(), dx.data<T>());
-        });
-        gradients.Add(0, dx);
-      });
+  return MakeResult("log_softmax", y, {x},
+                    WithGraph(
+                        [y, rows, columns](const Tensor& upstream, InputGradients& gradients) {
+                          Tensor dx = gradients.Destination(0);
+                          VisitFloating("log_softmax", y.dtype(), [&](auto zero) {
+                            using T = decltype(zero);
+                            kernels::LogSoftmaxBackward(rows, columns, y.data<T>(),
+                                                        upstream.data<T>(), dx.data<T>());
+                          });
+                          gradients.Add(0, dx);
+                        },
+                        [y](const Variable& upstream, GraphGradients& gradients) {
+                          const Variable sum = Sum(upstream, -1, /*keep_axis=*/true);
+                          gradients.Add(0, upstream - Exp(gradients.Result(y)) * sum);
+                        }));
 }
 
 // The last axis stays with extent 1.
@@ -75,16 +90,21 @@ Variable LogSumExpOfRows(const Variable& x) {
     using T = decltype(zero);
     kernels::LogSumExp(rows, columns, input.data<T>(), y.data<T>());
   });
-  return MakeResult("logsumexp", y, {x},
-                    [input, y, rows, columns](const Tensor& upstream, InputGradients& gradients) {
-                      Tensor dx = gradients.Destination(0);
-                      VisitFloating("logsumexp", y.dtype(), [&](auto zero) {
-                        using T = decltype(zero);
-                        kernels::LogSumExpBackward(rows, columns, input.data<T>(), y.data<T>(),
-                                                   upstream.data<T>(), dx.data<T>());
-                      });
-                      gradients.Add(0, dx);
-                    });
+  return MakeResult(
+      "logsumexp", y, {x},
+      WithGraph(
+          [input, y, rows, columns](const Tensor& upstream, InputGradients& gradients) {
+            Tensor dx = gradients.Destination(0);
+            VisitFloating("logsumexp", y.dtype(), [&](auto zero) {
+              using T = decltype(zero);
+              kernels::LogSumExpBackward(rows, columns, input.data<T>(), y.data<T>(),
+                                         upstream.data<T>(), dx.data<T>());
+            });
+            gradients.Add(0, dx);
+          },
+          [input, y](const Variable& upstream, GraphGradients& gradients) {
+            gradients.Add(0, Exp(gradients.Input(0, input) - gradients.Result(y)) * upstream);
+          }));
 }
 
 // f over `axis`, brought to the end and back.

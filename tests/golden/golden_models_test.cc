@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -78,10 +79,10 @@ std::shared_ptr<Module> BasicBlock(int64_t in, int64_t out, int64_t stride) {
 }
 
 std::shared_ptr<Module> ResNet() {
-  return Chain(Conv(1, 6, 3, 1, false), Make<nn::BatchNorm2d>(6), Make<nn::ReLU>(),
-               BasicBlock(6, 6, 1), Make<nn::ReLU>(), BasicBlock(6, 12, 2), Make<nn::ReLU>(),
+  return Chain(Conv(1, 4, 3, 2, false), Make<nn::BatchNorm2d>(4), Make<nn::ReLU>(),
+               BasicBlock(4, 4, 1), Make<nn::ReLU>(), BasicBlock(4, 8, 2), Make<nn::ReLU>(),
                Make<nn::AdaptiveAvgPool2d>(HeightWidth{1, 1}), Make<nn::Flatten>(),
-               Make<nn::Linear>(12, 10));
+               Make<nn::Linear>(8, 10));
 }
 
 std::shared_ptr<Module> Gpt() {
@@ -129,6 +130,9 @@ struct GoldenModel {
   std::function<std::shared_ptr<Module>()> make;
   std::shared_ptr<optim::Optimizer> optimizer;
 };
+
+// For the tests' names.
+void PrintTo(const GoldenModel& model, std::ostream* out) { *out << model.name; }
 
 std::vector<GoldenModel> GoldenModels() {
   const auto mlp = [] {

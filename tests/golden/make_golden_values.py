@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Makes tests/golden/mlp and tests/golden/schedules.txt: losses of small MLPs as
 PyTorch trains them, and learning rates as its schedulers set them; also
-tests/golden/models, which golden_models.py describes.
+tests/golden/models and what the demos under examples/ need, which golden_models.py
+and golden_demos.py describe.
 
 Each variant is a job file, the parameters that it starts from, and the training
 loss of each of its steps, one a line, as PyTorch 2.13 computes it in float64
@@ -25,6 +26,7 @@ import json
 import sys
 from pathlib import Path
 
+import golden_demos
 import golden_models
 import numpy
 import torch
@@ -435,6 +437,8 @@ def make_files():
     pixels = torch.from_numpy(table[:, :-1])
     for name, data in golden_models.make_files(pixels, labels, safetensors).items():
         files[f"../models/{name}"] = data
+    for path, data in golden_demos.make_files().items():
+        files[f"../../../{path}"] = data
     return files
 
 
