@@ -270,8 +270,9 @@ TEST_P(GoldenModelsTest, FollowPyTorch) {
     const Tensor& want = final.at(parameter.name);
     EXPECT_LE(Distance(parameter.variable.value(), want), kTolerance * Length(want))
         << parameter.name;
+    // Most move by far more; a batch norm's weight, which begins at 1, by 1 %.
     EXPECT_GT(Distance(parameter.variable.value(), initial.at(parameter.name)),
-              100 * kTolerance * Length(want))
+              50 * kTolerance * Length(want))
         << parameter.name << " hardly moved: this would show nothing";
   }
 }
