@@ -219,6 +219,11 @@ absl::StatusOr<v1::Job> JobManager::Get(const std::string& job_id) {
   if (const absl::Status damaged = CheckRecord(*job); !damaged.ok()) return damaged;
   FillProgressFromRecord(&*job);
   if (auto status = AddEvents(&*job); !status.ok()) return status;
+  if (job->spec().retries() > 0) {
+    ActiveJob recorded;
+    ReadRetries(job_id, &recorded);
+    job->set_retries_used(recorded.retries_used);
+  }
   std::string unsaved;
   std::shared_ptr<JobRunner> runner;
   {
