@@ -51,6 +51,7 @@ v1::JobSpec WithoutWhatChangesNoBit(v1::JobSpec spec) {
   spec.clear_name();
   spec.clear_workers();
   spec.clear_checkpoint();
+  spec.clear_audit();
   spec.clear_priority();
   spec.clear_retries();
   spec.clear_tensor_digests();

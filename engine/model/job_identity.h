@@ -9,7 +9,7 @@
 namespace lockstep {
 
 // The specification without what does not change the bits: name, workers,
-// checkpoint, priority, retries, tensor_digests, the files' paths (their
+// checkpoint, audit, priority, retries, tensor_digests, the files' paths (their
 // digests stay), and by what name another job is gone on from (its model's and
 // its checkpoint's hashes stay).
 v1::JobSpec WithoutWhatChangesNoBit(v1::JobSpec spec);

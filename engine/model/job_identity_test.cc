@@ -30,6 +30,7 @@ TEST(JobIdentityTest, WhereAndHowItRunsDoesNotCount) {
   other.mutable_workers()->set_min(3);
   other.mutable_checkpoint()->set_interval_steps(7);
   other.mutable_tensor_digests()->set_interval_steps(1);
+  other.set_audit(0.5);
   other.set_priority(4);
   other.set_retries(2);
   EXPECT_EQ(JobSha256(other), JobSha256(Spec()));

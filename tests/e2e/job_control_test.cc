@@ -218,6 +218,17 @@ TEST_F(JobControlTest, ReceiptsAreAChainAndVerifyComputesAStretchAgain) {
   EXPECT_THAT(bad.err, HasSubstr("want at most 69"));
 }
 
+TEST_F(JobControlTest, LocalSgdGivesOneModelOnAnyNumberOfWorkers) {
+  DigitsJob job = ShortJob();
+  job.epochs = 10;
+  job.more = "consistency: {local_sgd: {steps: 5}}\n";
+  const std::string file = Write(job);
+  const std::string one = TrainedHash(cluster_.folder(), file, "one", {"--workers", "1"});
+  EXPECT_EQ(TrainedHash(cluster_.folder(), file, "three", {"--workers", "3", "--threads", "1"}),
+            one);
+  EXPECT_NE(TrainedHash(cluster_.folder(), Write(ShortJob()), "sync", {}), one);
+}
+
 TEST_F(JobControlTest, DiffNamesStepTensorShardAndField) {
   cluster_.StartWorker("first");
   const std::string file = Write(ShortJob());
