@@ -35,7 +35,8 @@ void JobManager::Activate(const std::string& job_id) {
     job.tensors = job.runner->ParameterNames();
     wanted_end = job.wanted_end;
     for (const std::string& name : registry_.WorkersOf(job_id)) {
-      job.runner->AddWorker(name, registry_.Find(name)->link);
+      const RegisteredWorker& worker = *registry_.Find(name);
+      if (!worker.leaving) job.runner->AddWorker(name, worker.link);
     }
     if (stopping_) job.runner->Stop(v1::QUEUED, "the server stops");
   }
