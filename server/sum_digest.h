@@ -16,7 +16,8 @@ inline uint64_t SumDigest(const void* data, size_t size_bytes) {
   constexpr uint64_t kOdd = 0x9e3779b97f4a7c15u;  // 2^64 over the golden ratio
   const auto step = [](uint64_t lane, uint64_t word) {
     const uint64_t mixed = (lane ^ word) * kOdd;
-    return (mixed << 29) | (mixed >> 35);
+    // The upper bits, which the product leaves to themselves, go among the lower ones.
+    return mixed ^ (mixed >> 32);
   };
   const char* bytes = static_cast<const char*>(data);
   uint64_t lanes[4] = {1, 2, 3, 4};

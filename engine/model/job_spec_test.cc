@@ -74,6 +74,7 @@ TEST(FillJobDefaultsTest, SetsEveryDefault) {
     workers { min: 1 max: 8 }
     checkpoint { interval_steps: 0 interval_seconds: 0 keep: 2 keep_best: false }
     audit: 0
+    gradient_format: GRADIENT_FORMAT_FLOAT32
     priority: 0
     retries: 0
     tensor_digests { interval_steps: 16 shards: false }
