@@ -305,7 +305,7 @@ TEST(JobManagerTest, TwoServersDoNotShareAStateFolder) {
   EXPECT_TRUE(absl::IsFailedPrecondition(JobManager::Open(std::move(options)).status()));
 }
 
-struct SilentLink : public WorkerLink {
+struct LinkThatIsClosed : public WorkerLink {
   void Send(const v1::ServerMessage&) override {}
   void Send(const v1::ServerMessage&, const Tensor&) override {}
   void Close(const absl::Status& status) override { closed = status; }
@@ -319,7 +319,7 @@ TEST(JobManagerTest, AZombiesAnswersAreRecognisedAndDropped) {
   options.now = [&seconds] { return absl::FromUnixSeconds(seconds); };
   auto manager = JobManager::Open(std::move(options));
   ASSERT_TRUE(manager.ok());
-  const auto link = std::make_shared<SilentLink>();
+  const auto link = std::make_shared<LinkThatIsClosed>();
   v1::Register self;
   self.set_protocol_version(kProtocolVersion);
   self.set_name("sleeper");
