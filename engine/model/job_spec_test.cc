@@ -63,6 +63,7 @@ TEST(FillJobDefaultsTest, SetsEveryDefault) {
     workers { min: 1 max: 8 }
     checkpoint { interval_steps: 0 interval_seconds: 0 keep: 2 keep_best: false }
     audit: 0
+    gradient_format: GRADIENT_FORMAT_FLOAT32
   )pb");
   expected.mutable_model(0)->mutable_linear()->set_bias(true);
   EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(spec, expected))
