@@ -42,10 +42,10 @@ MLPS = {
 CNN = """\
   - conv2d: {out_channels: 16, kernel_size: 3, padding: 1}
   - relu
-  - max_pool2d: {kernel_size: 2}
+  - max_pool: {kernel_size: 2}
   - conv2d: {out_channels: 32, kernel_size: 3, padding: 1}
   - relu
-  - max_pool2d: {kernel_size: 2}
+  - max_pool: {kernel_size: 2}
   - flatten
   - linear: {out_features: 128}
   - relu

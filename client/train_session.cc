@@ -26,6 +26,9 @@ v1::JobSpec WithoutSchedulingFields(v1::JobSpec spec) {
   spec.clear_workers();
   spec.clear_checkpoint();
   spec.clear_audit();
+  spec.clear_priority();
+  spec.clear_retries();
+  spec.clear_tensor_digests();
   return spec;
 }
 

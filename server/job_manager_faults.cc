@@ -20,6 +20,15 @@ void JobManager::Tick() {
   for (const auto& runner : runners) runner->Tick();
   CheckLeases();
   WriteAgain();
+  absl::MutexLock lock(&mutex_);
+  bool due = false;
+  for (auto& entry : active_) {
+    absl::Time& retry_at = entry.second.retry_at;
+    if (retry_at == absl::InfinitePast() || options_.now() < retry_at) continue;
+    retry_at = absl::InfinitePast();
+    due = true;
+  }
+  if (due) Reschedule();
 }
 
 void JobManager::CheckLeases() {

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/kernels/bfloat16.h"
+#include "engine/tensor_digest.h"
 #include "server/shard_assignment.h"
 #include "server/sum_digest.h"
 
@@ -47,6 +49,22 @@ void JobRunner::GoOn() {
   if (!ended_) HandOutFreedNodes();
 }
 
+void JobRunner::ReleaseWorker(const std::string& name) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = participants_.find(name);
+  if (found == participants_.end()) return host_->OnWorkerReleased(job_id_, name);
+  found->second.leaving = true;
+  LetGo(name);
+}
+
+void JobRunner::LetGo(const std::string& name) {
+  const auto found = participants_.find(name);
+  if (found == participants_.end() || !found->second.leaving) return;
+  if (in_round_ && !found->second.outstanding.empty()) return;
+  participants_.erase(found);
+  host_->OnWorkerReleased(job_id_, name);
+}
+
 absl::Status JobRunner::OnJobReady(const std::string& name, const v1::JobReady& message) {
   absl::MutexLock lock(&mutex_);
   const auto found = participants_.find(name);
@@ -77,7 +95,8 @@ void JobRunner::ForgetRefusal(const std::string& name) {
 std::vector<std::string> JobRunner::ReadyWorkers() const {
   std::vector<std::string> names;
   for (const auto& entry : participants_) {
-    if (entry.second.ready && !entry.second.quarantined) names.push_back(entry.first);
+    const bool usable = entry.second.ready && !entry.second.leaving;
+    if (usable && !entry.second.quarantined) names.push_back(entry.first);
   }
   return names;
 }
@@ -146,6 +165,7 @@ void JobRunner::StartRound() {
   round_started_ = now_();
   freed_.clear();
   chunks_done_ = 0;
+  anomalies_.clear();
   losses_ = std::make_unique<LossTree>(plan_.shards);
   if (kind_ == v1::TRAIN) {
     store_->BeginStep();
@@ -153,8 +173,17 @@ void JobRunner::StartRound() {
     optim::UpdateStep update;
     update.step = step_;
     update.batch_size = static_cast<double>(RoundExamples());
-    update.learning_rate_factor =
+    learning_rate_factor_ =
         schedule_.Factor(step_, plan_.total_steps, plan_.steps_per_epoch, plateau_.factor());
+    if (plan_.local_steps == 0) {
+      update.learning_rate_factor = learning_rate_factor_;
+    } else {
+      // The mean over the shards that have examples.
+      update.batch_size = std::min<double>(update.batch_size, plan_.shards);
+    }
+    if (spec_.tensor_digests().shards()) {
+      shard_chunk_digests_.assign(static_cast<size_t>(plan_.shards) * store_->chunk_count(), 0);
+    }
     aggregation_ =
         std::make_shared<StepAggregation>(store_.get(), plan_.shards, update,
                                           spec_.gradient_format() == v1::GRADIENT_FORMAT_BFLOAT16);
@@ -168,7 +197,11 @@ void JobRunner::StartRound() {
     participant.outstanding.clear();
     participant.first_shard = participant.end_shard = 0;
   }
-  std::vector<std::string> names = AvailableWorkers();
+  // Others have done what they were to finish.
+  std::vector<std::string> names;
+  for (const auto& entry : participants_) names.push_back(entry.first);
+  for (const std::string& name : names) LetGo(name);
+  names = AvailableWorkers();
   std::sort(names.begin(), names.end());  // the same shards as before, as far as can be
   const std::vector<ShardNode> audited = OpenAudits();
   const auto nodes = AssignShardsAround(plan_.shards, static_cast<int>(names.size()), audited);
@@ -177,6 +210,15 @@ void JobRunner::StartRound() {
 }
 
 int JobRunner::Parts() const { return kind_ == v1::TRAIN ? store_->chunk_count() + 1 : 1; }
+
+std::vector<ShardNode> JobRunner::MaybeCut(const std::vector<ShardNode>& nodes) const {
+  if (kind_ != v1::TRAIN || !spec_.tensor_digests().shards()) return nodes;
+  std::vector<ShardNode> shards;
+  for (const ShardNode& node : nodes) {
+    for (int shard = node.first; shard < node.end; ++shard) shards.push_back({shard, shard + 1});
+  }
+  return shards;
+}
 
 void JobRunner::HandOut(const std::vector<std::string>& names,
                         const std::vector<std::vector<ShardNode>>& nodes) {
@@ -191,13 +233,14 @@ void JobRunner::HandOut(const std::vector<std::string>& names,
     round.set_round(round_);
     round.set_kind(kind_);
     round.set_step(step_);
+    round.set_learning_rate_factor(learning_rate_factor_);
     if (participant.outstanding.empty()) {
       participant.first_shard = nodes[i].front().first;
       participant.end_shard = participant.first_shard;
       participant.asked_at = now_();
       participant.asked_shards = 0;
     }
-    for (const ShardNode& node : nodes[i]) {
+    for (const ShardNode& node : MaybeCut(nodes[i])) {
       v1::ShardRange& range = *round.add_nodes();
       range.set_first_shard(node.first);
       range.set_end_shard(node.end);
@@ -286,6 +329,16 @@ absl::Status JobRunner::CheckGradientChunk(const Participant& participant,
   return absl::OkStatus();
 }
 
+uint64_t JobRunner::DigestOfGradient(const Tensor& values) const {
+  if (spec_.gradient_format() != v1::GRADIENT_FORMAT_BFLOAT16) {
+    return DigestOf(values.span<float>());
+  }
+  // Through shared memory they come before they are rounded.
+  Tensor rounded = values.Clone();
+  kernels::RoundToBfloat16(rounded.span<float>());
+  return DigestOf(std::as_const(rounded).span<float>());
+}
+
 absl::Status JobRunner::OnGradientChunk(const std::string& name, const v1::GradientChunk& message,
                                         Tensor values) {
   const ShardNode node{static_cast<int>(message.first_shard()),
@@ -295,6 +348,8 @@ absl::Status JobRunner::OnGradientChunk(const std::string& name, const v1::Gradi
     return SumDigest(static_cast<const Tensor&>(values).data<float>(),
                      values.element_count() * sizeof(float));
   };
+  const bool keeps_digest = spec_.tensor_digests().shards() && node.size() == 1;
+  const uint64_t kept_digest = keeps_digest ? DigestOfGradient(values) : 0;
   std::shared_ptr<StepAggregation> aggregation;
   bool contested = false;
   {
@@ -313,6 +368,10 @@ absl::Status JobRunner::OnGradientChunk(const std::string& name, const v1::Gradi
     outstanding.chunks[chunk] = true;
     --outstanding.missing;
     contested = ballots_.count(node) > 0;
+    if (keeps_digest) {
+      const size_t row = static_cast<size_t>(node.first) * store_->chunk_count();
+      shard_chunk_digests_[row + chunk] = kept_digest;
+    }
     aggregation = aggregation_;
     ++chunks_in_flight_;
   }
@@ -382,6 +441,10 @@ absl::Status JobRunner::OnNodeResult(const std::string& name, const v1::NodeResu
     return absl::OkStatus();
   }
   if (const auto status = CheckNodeResult(participant, message); !status.ok()) return status;
+  constexpr size_t kLongestAnomaly = 1000;
+  if (!message.anomaly().empty() && message.anomaly().size() <= kLongestAnomaly) {
+    anomalies_[node] = absl::StrCat("worker ", name, ": ", message.anomaly());
+  }
   participant.outstanding.erase(node);
   NoteAnswered(participant);
   if (ballots_.count(node) == 0 || CastVote(name, node, Parts() - 1, digest)) {
@@ -389,6 +452,8 @@ absl::Status JobRunner::OnNodeResult(const std::string& name, const v1::NodeResu
   }
   if (ended_) return absl::OkStatus();
   if (!ballots_.empty()) SettleBallots();
+  if (ended_) return absl::OkStatus();
+  LetGo(name);
   FinishRoundIfDone();
   return absl::OkStatus();
 }
@@ -431,8 +496,8 @@ void JobRunner::FinishRoundIfDone() {
     return;
   }
   in_round_ = false;
+  KeepBallots();  // of training alone: before the kind changes
   kind_ = v1::TRAIN;
-  KeepBallots();
   EndEpoch(losses_->root());
 }
 
@@ -444,10 +509,7 @@ void JobRunner::CommitStep() {
   const double loss_sum = losses_->root().sum;
   training_loss_ = loss_sum / static_cast<double>(examples);
   if (!std::isfinite(loss_sum)) {
-    End(v1::FAILED,
-        absl::StrCat("training loss is ", *training_loss_, " at step ", step_,
-                     ", want a finite number (a smaller learning rate may help)"),
-        /*with_checkpoint=*/false);
+    End(v1::FAILED, DivergenceReason(), /*with_checkpoint=*/false);
     return;
   }
   store_->CommitStep();
@@ -476,6 +538,8 @@ void JobRunner::CommitStep() {
         /*with_checkpoint=*/false);
     return;
   }
+  const uint64_t digest_interval = spec_.tensor_digests().interval_steps();
+  if (keeps_state || (digest_interval > 0 && step_ % digest_interval == 0)) RecordDigest();
   if (plan_.EndsEpoch(step_)) {
     if (plan_.validation_examples > 0) {
       kind_ = v1::EVALUATE;
@@ -513,6 +577,7 @@ void JobRunner::EndEpoch(std::optional<Losses> validation) {
     }
   }
   epochs_.push_back(metrics);
+  measured_step_ = step_;
   epoch_loss_sum_ = epoch_seconds_ = 0;
   epoch_examples_ = 0;
   host_->OnEpoch(job_id_, metrics);

@@ -208,7 +208,8 @@ void JobRunner::TakeLateAnswer(const std::string& name, Participant& participant
   if (participant.quarantined) return;
   for (PastBallot& past : past_ballots_) {
     if (past.round != round || past.node != node) continue;
-    const int losses = store_->chunk_count();
+    // A pass over validation examples has losses alone, whatever the present round has.
+    const int losses = past.ballot.parts() - 1;
     if (part > losses) return;
     const auto verdict = past.ballot.Cast(name, part < 0 ? losses : part, digest, false);
     for (const std::string& wrong : verdict.wrong) Quarantine(wrong, past.step, node);

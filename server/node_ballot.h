@@ -34,6 +34,7 @@ class NodeBallot {
   NodeBallot(Kind kind, int parts) : kind_(kind), parts_(parts) {}
 
   Kind kind() const { return kind_; }
+  int parts() const { return static_cast<int>(parts_.size()); }
   // A part that counted before anybody looked: it is not compared.
   void CloseUnseen(int part) { parts_[part].unseen = true; }
   // A worker has been asked for the node (again).

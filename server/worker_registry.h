@@ -26,7 +26,8 @@ inline constexpr uint32_t kProtocolVersion = 3;
 struct RegisteredWorker {
   v1::Register self;  // name made unique
   std::shared_ptr<WorkerLink> link;
-  std::string job_id;  // empty: idle
+  std::string job_id;    // empty: idle
+  bool leaving = false;  // has been released, and finishes what it has
   // Why it gets no work any more; empty: it is trusted.
   std::string quarantine;
   absl::Time connected_at;

@@ -58,6 +58,13 @@ class Programs:
         found = self._bazel("info", "bazel-bin").stdout.split()
         return Path(found[-1])
 
+    def built(self, name):
+        """Builds a program of //bench; returns its path."""
+        run = self._bazel("build", f"//bench:{name}")
+        if run.returncode != 0:
+            raise NotMeasured(f"needs a build; {last_line(run.stderr)}")
+        return Path(self._bazel("info", "bazel-bin").stdout.split()[-1]) / "bench" / name
+
     def _bazel(self, *arguments):
         return subprocess.run([*self.options.bazel, *arguments], cwd=ROOT, text=True,
                               stdin=subprocess.DEVNULL, capture_output=True)

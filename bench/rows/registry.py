@@ -1,6 +1,6 @@
 """The groups of rows that report.py --only chooses from."""
 
-from rows import engine_kernels, engine_steps, engine_tests
+from rows import cluster_steps, engine_kernels, engine_steps, engine_tests
 
 
 def engine_rows(options):
@@ -9,5 +9,6 @@ def engine_rows(options):
 
 # Name: a function of the options that returns the group's rows.
 GROUPS = {
+    "cluster": cluster_steps.rows,
     "engine": engine_rows,
 }

@@ -10,6 +10,7 @@ namespace {
 constexpr uint32_t kDefaultShards = 8;
 // The newest, and one to fall back on.
 constexpr uint32_t kDefaultKeptCheckpoints = 2;
+constexpr uint64_t kDefaultDigestInterval = 16;
 
 void FillText(v1::TextSource* text) {
   if (text->tokens().tokens_case() == v1::TokensChoice::TOKENS_NOT_SET) {
@@ -48,6 +49,18 @@ void FillData(v1::Data* data) {
   LOCKSTEP_DEFAULT(scaling, standard_deviation, 1.0f);
 }
 
+void FillConsistency(v1::ConsistencyChoice* choice) {
+  if (choice->consistency_case() == v1::ConsistencyChoice::CONSISTENCY_NOT_SET) {
+    choice->mutable_sync();
+  }
+  if (!choice->has_local_sgd()) return;
+  v1::OuterChoice* outer = choice->mutable_local_sgd()->mutable_outer();
+  if (outer->outer_case() == v1::OuterChoice::OUTER_NOT_SET) outer->mutable_nesterov();
+  if (!outer->has_nesterov()) return;
+  LOCKSTEP_DEFAULT(outer->mutable_nesterov(), learning_rate, 0.7f);
+  LOCKSTEP_DEFAULT(outer->mutable_nesterov(), momentum, 0.9f);
+}
+
 }  // namespace
 
 void FillJobDefaults(v1::JobSpec* spec) {
@@ -67,6 +80,11 @@ void FillJobDefaults(v1::JobSpec* spec) {
   LOCKSTEP_DEFAULT(spec->mutable_checkpoint(), keep, kDefaultKeptCheckpoints);
   LOCKSTEP_DEFAULT(spec->mutable_checkpoint(), keep_best, false);
   LOCKSTEP_DEFAULT(spec, audit, 0.0);
+  LOCKSTEP_DEFAULT(spec, priority, 0);
+  LOCKSTEP_DEFAULT(spec, retries, 0);
+  LOCKSTEP_DEFAULT(spec->mutable_tensor_digests(), interval_steps, kDefaultDigestInterval);
+  LOCKSTEP_DEFAULT(spec->mutable_tensor_digests(), shards, false);
+  FillConsistency(spec->mutable_consistency());
 }
 
 }  // namespace lockstep

@@ -58,6 +58,8 @@ class ClusterSimulation : public JobRunnerHost {
   // ---- JobRunnerHost
   void OnRunning(const std::string&, const std::string&) override {}
   void OnEpoch(const std::string&, const v1::EpochMetrics& metrics) override;
+  void OnWorkerReleased(const std::string&, const std::string&) override {}
+  void OnDigest(const std::string&, const v1::StepDigest&) override {}
   void OnCheckpoint(const std::string&, Checkpoint checkpoint) override;
   void OnEnded(const std::string&, v1::JobState state, const std::string& reason,
                std::optional<Checkpoint> checkpoint) override;
