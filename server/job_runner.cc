@@ -496,8 +496,8 @@ void JobRunner::FinishRoundIfDone() {
     return;
   }
   in_round_ = false;
+  KeepBallots();  // of training alone: before the kind changes
   kind_ = v1::TRAIN;
-  KeepBallots();
   EndEpoch(losses_->root());
 }
 

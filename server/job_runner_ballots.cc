@@ -213,7 +213,10 @@ void JobRunner::TakeLateAnswer(const std::string& name, Participant& participant
     if (part > losses) return;
     const auto verdict = past.ballot.Cast(name, part < 0 ? losses : part, digest, false);
     for (const std::string& wrong : verdict.wrong) Quarantine(wrong, past.step, node);
-    if (!past.ballot.InConflict() && !verdict.tainted) return;
+    if (!past.ballot.InConflict() && !verdict.tainted) {
+      if (!verdict.wrong.empty()) GoOn();
+      return;
+    }
     disputes_[past.step].emplace(node, past.ballot.AsAudit());
     return GoBack(past.step, absl::StrCat(past.ballot.Disputants(), " give different sums of ",
                                           ShardsText(node), " in step ", past.step));

@@ -11,13 +11,14 @@
 namespace lockstep::server {
 
 // Order: word i goes into lane i mod 4, each step a bijection of the lane; four
-// lanes keep the multiplier busy.
+// lanes keep the multipliers busy.
 inline uint64_t SumDigest(const void* data, size_t size_bytes) {
   constexpr uint64_t kOdd = 0x9e3779b97f4a7c15u;  // 2^64 over the golden ratio
   const auto step = [](uint64_t lane, uint64_t word) {
-    const uint64_t mixed = (lane ^ word) * kOdd;
-    // The upper bits, which the product leaves to themselves, go among the lower ones.
-    return mixed ^ (mixed >> 32);
+    // Twice: a product's highest bit depends on the factor's highest bit alone.
+    uint64_t mixed = (lane ^ word) * kOdd;
+    mixed = (mixed ^ (mixed >> 32)) * kOdd;
+    return mixed ^ (mixed >> 29);
   };
   const char* bytes = static_cast<const char*>(data);
   uint64_t lanes[4] = {1, 2, 3, 4};

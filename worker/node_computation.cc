@@ -96,10 +96,14 @@ void NodeComputation::SetParameters(const Tensor& flat) {
 // ---- examples
 
 data::Batch NodeComputation::TrainingBatch(uint64_t step, const ShardNode& node) {
-  for (PreparedBatch& prepared : prefetched_) {
-    if (prepared.step == step && prepared.node == node && prepared.batch.features.defined()) {
-      return std::move(prepared.batch);
-    }
+  const auto prepared = std::find_if(
+      prefetched_.begin(), prefetched_.end(),
+      [&](const PreparedBatch& batch) { return batch.step == step && batch.node == node; });
+  if (prepared != prefetched_.end()) {
+    data::Batch batch = std::move(prepared->batch);
+    // The node may be asked for again.
+    prefetched_.erase(prepared);
+    return batch;
   }
   const StepPlace place = plan_.Place(step);
   const int64_t first = ShardBegin(node.first, plan_.shards, place.examples);

@@ -186,6 +186,14 @@ TEST(NodeComputationTest, TryingStrategiesChangesNoBit) {
   for (int i = 0; i < 12; ++i) ExpectSame(job.Train(0, {0, 4}), first);
 }
 
+TEST(NodeComputationTest, ANodeMayBeAskedForTwice) {
+  Job job(Spec(8, 9));
+  const Job::Result calm = job.Train(1, {0, 4});
+  job.computation->Prefetch(1, {0, 4});
+  ExpectSame(job.Train(1, {0, 4}), calm);
+  ExpectSame(job.Train(1, {0, 4}), calm);
+}
+
 TEST(NodeComputationTest, PrefetchingChangesNothing) {
   Job job(Spec(8, 9));
   const Job::Result plain = job.Train(1, {0, 4});

@@ -49,8 +49,8 @@ TEST(ChaosTest, StallsAndBrokenConnections) {
 TEST(ChaosTest, AllFaultsAtOnce) {
   LoggedFolder folder;
   ExpectEqual(TrainUnderChaos(folder,
-                              "kill-worker=1s,kill-server=2s,stall-worker=1500ms,"
-                              "drop-connection=700ms,corrupt-shard=0.001",
+                              "kill-worker=2s,kill-server=4s,stall-worker=3s,"
+                              "drop-connection=1500ms,corrupt-shard=0.001",
                               3, 150));
 }
 
