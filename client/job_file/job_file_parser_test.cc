@@ -143,11 +143,7 @@ epochs: 1
                   "job.yaml:4:1: lost: unknown field, did you mean 'loss'? (known: name, seed, "
                   "data, model, loss, optimizer, learning_rate_schedule, epochs, steps, "
                   "batch_size, shards, shuffle, init_from, workers, checkpoint, "
-<<<<<<< HEAD
-                  "gradient_clipping, parameter_groups, ema, audit, gradient_format)",
-=======
                   "gradient_clipping, parameter_groups, ema, audit, gradient_format and 4 more)",
->>>>>>> integ
                   "job.yaml:6:28: model[0].linear.out_features: got '2.5' (number), want a whole "
                   "number",
                   HasSubstr("job.yaml:7:5: model[1]: unknown layer 'rely', did you mean 'relu'? "
