@@ -75,6 +75,10 @@ TEST(FillJobDefaultsTest, SetsEveryDefault) {
     checkpoint { interval_steps: 0 interval_seconds: 0 keep: 2 keep_best: false }
     audit: 0
     gradient_format: GRADIENT_FORMAT_FLOAT32
+    priority: 0
+    retries: 0
+    tensor_digests { interval_steps: 16 shards: false }
+    consistency { sync {} }
   )pb");
   expected.mutable_model(0)->mutable_linear()->set_bias(true);
   EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(spec, expected))
