@@ -246,8 +246,7 @@ class JobRunner {
   void NoteAnswered(Participant& participant) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // A worker has not computed a node that it was given.
   void OnSkipped(const std::string& name, Participant& participant, uint64_t round,
-                 const ShardNode& node)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+                 const ShardNode& node) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckNodeResult(const Participant& participant, const v1::NodeResult& message) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckGradientChunk(const Participant& participant, const v1::GradientChunk& message,

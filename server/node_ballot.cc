@@ -13,7 +13,8 @@ int NodeBallot::times_asked(const std::string& worker) const {
 }
 
 void NodeBallot::Leave(const std::string& worker) {
-  if (asked_.erase(worker) + barred_.erase(worker) == 0) return;
+  asked_.erase(worker);
+  barred_.erase(worker);
   const std::string name = absl::StrCat(worker, " (gone, ", ++gone_, ")");
   for (Part& part : parts_) {
     for (Opinion& opinion : part.opinions) {
