@@ -30,6 +30,11 @@ void JobRunner::RemoveWorker(const std::string& name) {
   if (found == participants_.end()) return;
   FreeNodesOf(found->second);
   participants_.erase(found);
+  for (auto& entry : ballots_) entry.second.Leave(name);
+  for (PastBallot& past : past_ballots_) past.ballot.Leave(name);
+  for (auto& step : disputes_) {
+    for (auto& entry : step.second) entry.second.Leave(name);
+  }
   GoOn();
 }
 
@@ -429,7 +434,7 @@ absl::Status JobRunner::OnNodeResult(const std::string& name, const v1::NodeResu
   const ShardNode node{static_cast<int>(message.first_shard()),
                        static_cast<int>(message.end_shard())};
   if (message.skipped()) {
-    OnSkipped(participant, message.round(), node);
+    OnSkipped(name, participant, message.round(), node);
     return absl::OkStatus();
   }
   const Losses losses{message.loss_sum(), message.correct(), message.predictions()};
@@ -458,14 +463,19 @@ absl::Status JobRunner::OnNodeResult(const std::string& name, const v1::NodeResu
   return absl::OkStatus();
 }
 
-void JobRunner::OnSkipped(Participant& participant, uint64_t round, const ShardNode& node) {
+void JobRunner::OnSkipped(const std::string& name, Participant& participant, uint64_t round,
+                          const ShardNode& node) {
   participant.late.erase({round, node});
   // It lacks the parameters that it was sent: with its next node it gets them again.
   participant.version.reset();
   participant.follows = false;
-  if (in_round_ && round == round_ && participant.outstanding.erase(node) > 0 &&
-      ballots_.count(node) == 0) {
-    freed_.push_back(node);
+  if (in_round_ && round == round_ && participant.outstanding.erase(node) > 0) {
+    const auto ballot = ballots_.find(node);
+    if (ballot == ballots_.end()) {
+      freed_.push_back(node);
+    } else {
+      ballot->second.TakeBack(name);
+    }
   }
   if (in_round_) GoOn();
 }

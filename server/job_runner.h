@@ -245,8 +245,8 @@ class JobRunner {
   // After an answer: a worker that has given all is measured, and free.
   void NoteAnswered(Participant& participant) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // A worker has not computed a node that it was given.
-  void OnSkipped(Participant& participant, uint64_t round, const ShardNode& node)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnSkipped(const std::string& name, Participant& participant, uint64_t round,
+                 const ShardNode& node) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckNodeResult(const Participant& participant, const v1::NodeResult& message) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckGradientChunk(const Participant& participant, const v1::GradientChunk& message,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
 namespace lockstep::server {
@@ -9,6 +10,17 @@ namespace lockstep::server {
 int NodeBallot::times_asked(const std::string& worker) const {
   const auto found = asked_.find(worker);
   return found == asked_.end() ? 0 : found->second;
+}
+
+void NodeBallot::Leave(const std::string& worker) {
+  asked_.erase(worker);
+  barred_.erase(worker);
+  const std::string name = absl::StrCat(worker, " (gone, ", ++gone_, ")");
+  for (Part& part : parts_) {
+    for (Opinion& opinion : part.opinions) {
+      if (opinion.worker == worker) opinion.worker = name;
+    }
+  }
 }
 
 bool NodeBallot::Part::InConflict() const {

@@ -39,6 +39,10 @@ class NodeBallot {
   void CloseUnseen(int part) { parts_[part].unseen = true; }
   // A worker has been asked for the node (again).
   void Ask(const std::string& worker) { ++asked_[worker]; }
+  // It was asked and has not answered after all.
+  void TakeBack(const std::string& worker) { --asked_[worker]; }
+  // It is gone: what it said still counts, but not as the next one's of its name.
+  void Leave(const std::string& worker);
   int times_asked(const std::string& worker) const;
 
   // A worker's answer. `alone`: there is nobody else to ask, so that the same
@@ -80,6 +84,7 @@ class NodeBallot {
   std::vector<Part> parts_;
   std::map<std::string, int> asked_;
   std::set<std::string> barred_;  // have contradicted themselves
+  int gone_ = 0;                  // so many have left
 };
 
 }  // namespace lockstep::server

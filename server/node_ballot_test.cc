@@ -114,5 +114,34 @@ TEST(NodeBallotTest, ADisputeGoesOnAsAnAudit) {
   EXPECT_THAT(verdict.wrong, ElementsAre("fast"));
 }
 
+TEST(NodeBallotTest, TheNextWorkerOfANameIsAnotherOne) {
+  NodeBallot ballot(Kind::kAudit, 1);
+  for (int i = 0; i < 2; ++i) ballot.Ask("a");
+  ballot.Cast("a", 0, 6, false);
+  ballot.Leave("a");
+  EXPECT_EQ(ballot.times_asked("a"), 0);
+  ballot.Ask("a");
+  EXPECT_THAT(ballot.Cast("a", 0, 7, false).wrong, IsEmpty()) << "it has not contradicted itself";
+  const NodeBallot::Verdict verdict = ballot.Cast("b", 0, 7, false);
+  EXPECT_TRUE(verdict.add);
+  EXPECT_THAT(verdict.wrong, ElementsAre("a (gone, 1)"));
+}
+
+TEST(NodeBallotTest, WhatTheGoneHaveSaidStillCounts) {
+  NodeBallot ballot(Kind::kAudit, 1);
+  ballot.Ask("a");
+  ballot.Cast("a", 0, 7, false);
+  ballot.Leave("a");
+  ballot.Ask("a");
+  EXPECT_TRUE(ballot.Cast("a", 0, 7, false).add);
+}
+
+TEST(NodeBallotTest, WhoHasSkippedMayBeAskedAgain) {
+  NodeBallot ballot(Kind::kAudit, 1);
+  ballot.Ask("a");
+  ballot.TakeBack("a");
+  EXPECT_EQ(ballot.times_asked("a"), 0);
+}
+
 }  // namespace
 }  // namespace lockstep::server

@@ -151,7 +151,9 @@ void ClusterSimulation::WatchLeases() {
   for (auto it = workers_.begin(); it != workers_.end();) {
     const auto here = it++;
     const bool zombie = registry_.Find(here->first) == nullptr;
-    if (zombie && now_ >= here->second.silent_until && !here->second.worker->has_answer()) {
+    const FakeWorker& worker = *here->second.worker;
+    const bool awake = now_ >= here->second.silent_until;
+    if (zombie && awake && !worker.has_answer() && !worker.has_work()) {
       const std::string name = here->first;
       Disconnect(name);
     }
@@ -263,8 +265,8 @@ SimulationOutcome ClusterSimulation::Run() {
 SimulationOutcome ClusterSimulation::RunCalmly() {
   wild_ = false;
   StartServer(std::nullopt);
-  Join();
-  for (int moves = 0; !ended_ && moves < kMostMoves; ++moves) LetWork(workers_.begin()->first);
+  for (uint32_t i = 0; i < options_.spec.workers().min(); ++i) Join();
+  for (int moves = 0; !ended_ && moves < kMostMoves; ++moves) LetWork(RandomWorker());
   return Outcome();
 }
 

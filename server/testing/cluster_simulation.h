@@ -52,7 +52,7 @@ class ClusterSimulation : public JobRunnerHost {
 
   // One life, from the first worker to the job's end.
   SimulationOutcome Run();
-  // The same with one worker to which nothing happens.
+  // The same with as many workers as the job needs, to which nothing happens.
   SimulationOutcome RunCalmly();
 
   // ---- JobRunnerHost
