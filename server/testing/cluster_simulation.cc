@@ -230,7 +230,7 @@ void ClusterSimulation::MakeTrouble(const std::string& name) {
 
 void ClusterSimulation::Move(bool wild) {
   wild_ = wild;
-  now_ += absl::Microseconds(Dice(4000));
+  now_ += absl::Microseconds(Dice(20000));
   if (Chance(100)) {
     runner_->Tick();
     WatchLeases();
