@@ -51,7 +51,7 @@ class JobControlTest : public ::testing::Test {
 
 TEST_F(JobControlTest, APausedJobGivesItsWorkersAwayAndEndsWithTheSameModel) {
   DigitsJob job = ShortJob();
-  job.epochs = 200;
+  job.epochs = 3000;  // longer than it takes to say pause
   const std::string undisturbed = TrainedHash(cluster_.folder(), Write(job), "calm", {});
   cluster_.StartWorker("first");
   const std::string id = cluster_.Submit(Write(job));
@@ -78,17 +78,17 @@ TEST_F(JobControlTest, APausedJobGivesItsWorkersAwayAndEndsWithTheSameModel) {
 TEST_F(JobControlTest, AForkWithTheSameFieldsEndsWithTheSameModel) {
   cluster_.StartWorker("first");
   DigitsJob job = ShortJob();
-  job.epochs = 300;
+  job.epochs = 3000;
   const std::string parent = cluster_.Submit(Write(job));
   cluster_.WaitForStep(parent, 0);
   // In the middle, wherever that is.
   EXPECT_EQ(cluster_.Lockstep({"pause", parent}).exit_code, 0);
   const uint64_t middle = cluster_.Status(parent).checkpoint_step();
   ASSERT_GT(middle, 0u);
-  const CommandResult none = cluster_.Lockstep({"submit", "--from", "job-1@6901", Write(job)});
+  const CommandResult none = cluster_.Lockstep({"submit", "--from", "job-1@68999", Write(job)});
   EXPECT_EQ(none.exit_code, 5) << none;
   EXPECT_THAT(none.err, HasSubstr(absl::StrCat(
-                            "job-1: no checkpoint of step 6901, there are those of ", middle)));
+                            "job-1: no checkpoint of step 68999, there are those of ", middle)));
   // By the job's own specification.
   const std::string same = SubmitWith({"--from", absl::StrCat("job-1@", middle)});
   const v1::Job forked = cluster_.WaitForState(same, v1::SUCCEEDED);
@@ -99,10 +99,10 @@ TEST_F(JobControlTest, AForkWithTheSameFieldsEndsWithTheSameModel) {
   const std::string hash = cluster_.WaitForState(parent, v1::SUCCEEDED).model_sha256();
   EXPECT_EQ(forked.model_sha256(), hash);
   // From the end, with other hyperparameters and for longer.
-  const std::string longer = SubmitWith({"--from", "job-1", "--set", "epochs=302", "--set",
+  const std::string longer = SubmitWith({"--from", "job-1", "--set", "epochs=3002", "--set",
                                          "optimizer.adam.learning_rate=0.0005", "--priority", "2"});
   const v1::Job went_on = cluster_.WaitForState(longer, v1::SUCCEEDED);
-  EXPECT_EQ(went_on.progress().step(), 302u * 23);
+  EXPECT_EQ(went_on.progress().step(), 3002u * 23);
   EXPECT_EQ(went_on.spec().priority(), 2);
   EXPECT_NE(went_on.model_sha256(), hash);
 }
@@ -144,7 +144,7 @@ TEST_F(JobControlTest, AForkThatDoesNotFitIsRefusedInOneLine) {
 
 TEST_F(JobControlTest, AnUrgentJobTakesWorkersFromARunningOneWithoutKillingIt) {
   DigitsJob job = ShortJob();
-  job.epochs = 1500;
+  job.epochs = 3000;
   const std::string undisturbed = TrainedHash(cluster_.folder(), Write(job), "calm", {});
   cluster_.StartWorker("first");
   cluster_.StartWorker("second");
@@ -157,7 +157,6 @@ TEST_F(JobControlTest, AnUrgentJobTakesWorkersFromARunningOneWithoutKillingIt) {
   urgent.more = "priority: 10\n";
   const std::string other = cluster_.Submit(Write(urgent));
   cluster_.WaitFor(other, "a worker", [](const v1::Job& now) {
-    // Both, where the patient one has ended meanwhile.
     return now.workers_size() >= 1 && now.progress().step() > 0;
   });
   const v1::Job while_sharing = cluster_.Status(patient);
