@@ -8,7 +8,8 @@
 
 namespace lockstep::client {
 
-// In the order of `lockstep --help`. Each stands in <name>_command.cc.
+// In the order of `lockstep --help`. Each stands in <name>_command.cc; cancel and pause in
+// stop_command.cc.
 const std::vector<Command>& Commands();
 
 CommandFunction DeclareTrain(CLI::App* app);
@@ -17,8 +18,12 @@ CommandFunction DeclareStatus(CLI::App* app);
 CommandFunction DeclareList(CLI::App* app);
 CommandFunction DeclareWatch(CLI::App* app);
 CommandFunction DeclareCancel(CLI::App* app);
+CommandFunction DeclarePause(CLI::App* app);
 CommandFunction DeclareResume(CLI::App* app);
 CommandFunction DeclareWorkers(CLI::App* app);
+CommandFunction DeclareReceipts(CLI::App* app);
+CommandFunction DeclareVerify(CLI::App* app);
+CommandFunction DeclareDiff(CLI::App* app);
 CommandFunction DeclarePull(CLI::App* app);
 CommandFunction DeclareGenerate(CLI::App* app);
 CommandFunction DeclareHash(CLI::App* app);

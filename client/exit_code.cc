@@ -32,6 +32,7 @@ std::string ExitCodesHelp() {
          "  4    no such job or file\n"
          "  5    not possible in the job's present state\n"
          "  6    a checksum did not hold\n"
+         "  7    the two jobs are not equal (diff)\n"
          "  130  interrupted (Ctrl-C)\n";
 }
 

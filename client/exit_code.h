@@ -23,6 +23,8 @@ enum ExitCode : int {
   kExitNotNow = 5,
   // A checksum did not hold: the data is damaged.
   kExitDamaged = 6,
+  // `diff`: the two jobs are not equal.
+  kExitDifferent = 7,
   // SIGINT, SIGTERM or SIGHUP.
   kExitInterrupted = 130,
 };

@@ -53,6 +53,24 @@ class GrpcJobClient : public JobClient {
   absl::StatusOr<v1::Job> Submit(const v1::JobSpec& spec,
                                  const std::string& init_from_path) override;
 
+  absl::StatusOr<v1::Job> SubmitBytes(const v1::JobSpec& spec,
+                                      absl::string_view checkpoint) override;
+
+  absl::StatusOr<v1::Job> SubmitFork(const v1::JobSpec& spec,
+                                     const v1::ForkRequest& from) override {
+    Call call(this, timeouts_.cancel);  // the server reads and writes a checkpoint
+    v1::Job job;
+    auto stream = stub_->SubmitJob(call.context(), &job);
+    v1::SubmitJobRequest request;
+    *request.mutable_spec() = spec;
+    *request.mutable_from() = from;
+    stream->Write(request);
+    stream->WritesDone();
+    absl::Status status = Convert(stream->Finish());
+    if (!status.ok()) return status;
+    return job;
+  }
+
   absl::StatusOr<v1::Job> Get(const std::string& job_id) override {
     v1::GetJobRequest request;
     request.set_job_id(job_id);
@@ -71,6 +89,11 @@ class GrpcJobClient : public JobClient {
     request.set_job_id(job_id);
     return Unary<v1::Job>(timeouts_.cancel, &v1::JobService::Stub::CancelJob, request);
   }
+  absl::StatusOr<v1::Job> Pause(const std::string& job_id) override {
+    v1::PauseJobRequest request;
+    request.set_job_id(job_id);
+    return Unary<v1::Job>(timeouts_.cancel, &v1::JobService::Stub::PauseJob, request);
+  }
   absl::StatusOr<v1::Job> Resume(const std::string& job_id) override {
     v1::ResumeJobRequest request;
     request.set_job_id(job_id);
@@ -81,6 +104,21 @@ class GrpcJobClient : public JobClient {
                      const std::function<void(v1::Job)>& receive) override;
   absl::Status Pull(const std::string& job_id,
                     const std::function<absl::Status(absl::string_view)>& sink) override;
+
+  absl::StatusOr<std::string> PullCheckpoint(const std::string& job_id, uint64_t step) override;
+  absl::StatusOr<v1::ListReceiptsResponse> ListReceipts(const std::string& job_id) override {
+    v1::ListReceiptsRequest request;
+    request.set_job_id(job_id);
+    return Unary<v1::ListReceiptsResponse>(timeouts_.call, &v1::JobService::Stub::ListReceipts,
+                                           request);
+  }
+  absl::StatusOr<v1::JobDigests> GetDigests(const std::string& job_id,
+                                            uint64_t after_step) override {
+    v1::GetDigestsRequest request;
+    request.set_job_id(job_id);
+    request.set_after_step(after_step);
+    return Unary<v1::JobDigests>(timeouts_.call, &v1::JobService::Stub::GetDigests, request);
+  }
 
   void CancelCalls() override {
     absl::MutexLock lock(&mutex_);
@@ -195,15 +233,16 @@ absl::Status GrpcJobClient::Watch(const std::string& job_id, uint32_t interval_m
   return Convert(stream->Finish());
 }
 
-// One PullModel call, each of whose steps is waited for `patience` at most: a
+// One PullModel or PullCheckpoint call, each of whose steps is waited for `patience` at most: a
 // whole model has no deadline that suits both a large one and a dead server.
 class PullCall {
  public:
-  PullCall(v1::JobService::Stub* stub, grpc::ClientContext* context,
-           const v1::PullModelRequest& request, absl::Duration patience)
-      : context_(context),
-        patience_(patience),
-        reader_(stub->AsyncPullModel(context, request, &queue_, nullptr)) {}
+  using Reader = std::unique_ptr<grpc::ClientAsyncReader<v1::PullModelResponse>>;
+
+  // `start` makes the call, with a null tag.
+  PullCall(grpc::ClientContext* context, absl::Duration patience,
+           const std::function<Reader(grpc::CompletionQueue*)>& start)
+      : context_(context), patience_(patience), reader_(start(&queue_)) {}
   ~PullCall() {
     queue_.Shutdown();
     void* tag;
@@ -244,23 +283,71 @@ class PullCall {
   const absl::Duration patience_;
   bool timed_out_ = false;
   grpc::CompletionQueue queue_;
-  std::unique_ptr<grpc::ClientAsyncReader<v1::PullModelResponse>> reader_;
+  Reader reader_;
 };
+
+// All pieces of a call to `sink`; its error, which also cancels the call.
+absl::Status Drain(PullCall* pull, grpc::ClientContext* context,
+                   const std::function<absl::Status(absl::string_view)>& sink) {
+  absl::Status sunk = absl::OkStatus();
+  if (pull->Started()) {
+    v1::PullModelResponse piece;
+    while (sunk.ok() && pull->Read(&piece)) sunk = sink(piece.data());
+  }
+  if (!sunk.ok()) context->TryCancel();
+  return sunk;
+}
 
 absl::Status GrpcJobClient::Pull(const std::string& job_id,
                                  const std::function<absl::Status(absl::string_view)>& sink) {
   v1::PullModelRequest request;
   request.set_job_id(job_id);
   Call call(this, kLongestPull);
-  PullCall pull(stub_.get(), call.context(), request, timeouts_.pull_piece);
-  absl::Status sunk = absl::OkStatus();
-  if (pull.Started()) {
-    v1::PullModelResponse piece;
-    while (sunk.ok() && pull.Read(&piece)) sunk = sink(piece.data());
-  }
-  if (!sunk.ok()) call.context()->TryCancel();
+  PullCall pull(call.context(), timeouts_.pull_piece, [&](grpc::CompletionQueue* queue) {
+    return stub_->AsyncPullModel(call.context(), request, queue, nullptr);
+  });
+  const absl::Status sunk = Drain(&pull, call.context(), sink);
   const absl::Status status = Convert(pull.Finish());
   return sunk.ok() ? status : sunk;
+}
+
+absl::StatusOr<std::string> GrpcJobClient::PullCheckpoint(const std::string& job_id,
+                                                          uint64_t step) {
+  v1::PullCheckpointRequest request;
+  request.set_job_id(job_id);
+  request.set_step(step);
+  Call call(this, kLongestPull);
+  PullCall pull(call.context(), timeouts_.pull_piece, [&](grpc::CompletionQueue* queue) {
+    return stub_->AsyncPullCheckpoint(call.context(), request, queue, nullptr);
+  });
+  std::string bytes;
+  Drain(&pull, call.context(), [&bytes](absl::string_view piece) {
+    bytes.append(piece.data(), piece.size());
+    return absl::OkStatus();
+  }).IgnoreError();
+  const absl::Status status = Convert(pull.Finish());
+  if (!status.ok()) return status;
+  return bytes;
+}
+
+absl::StatusOr<v1::Job> GrpcJobClient::SubmitBytes(const v1::JobSpec& spec,
+                                                   absl::string_view checkpoint) {
+  Call call(this, timeouts_.cancel);
+  v1::Job job;
+  auto stream = stub_->SubmitJob(call.context(), &job);
+  v1::SubmitJobRequest request;
+  *request.mutable_spec() = spec;
+  bool open = stream->Write(request);
+  request.Clear();
+  for (size_t at = 0; open && at < checkpoint.size(); at += kPieceBytes) {
+    const absl::string_view piece = checkpoint.substr(at, kPieceBytes);
+    request.set_init_from_data(piece.data(), piece.size());
+    open = stream->Write(request);
+  }
+  stream->WritesDone();
+  const absl::Status status = Convert(stream->Finish());
+  if (!status.ok()) return status;
+  return job;
 }
 
 }  // namespace

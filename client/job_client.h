@@ -19,7 +19,7 @@ namespace lockstep::client {
 struct JobClientTimeouts {
   // Calls that only look something up or queue something.
   absl::Duration call = absl::Seconds(15);
-  // CancelJob answers when the job's present step has ended and its checkpoint
+  // CancelJob and PauseJob answer when the job's present step has ended and its checkpoint
   // is on the disk.
   absl::Duration cancel = absl::Seconds(120);
   // One stream of WatchJob; whoever watches longer opens another. It bounds how
@@ -45,10 +45,17 @@ class JobClient {
   // where the spec has none. Errors also: those of reading that file.
   virtual absl::StatusOr<v1::Job> Submit(const v1::JobSpec& spec,
                                          const std::string& init_from_path) = 0;
+  // The same with the bytes of spec.forked_from's checkpoint.
+  virtual absl::StatusOr<v1::Job> SubmitBytes(const v1::JobSpec& spec,
+                                              absl::string_view checkpoint) = 0;
+  // A job that goes on from a checkpoint of the server's.
+  virtual absl::StatusOr<v1::Job> SubmitFork(const v1::JobSpec& spec,
+                                             const v1::ForkRequest& from) = 0;
   virtual absl::StatusOr<v1::Job> Get(const std::string& job_id) = 0;
   virtual absl::StatusOr<v1::ListJobsResponse> ListJobs() = 0;
   virtual absl::StatusOr<v1::ListWorkersResponse> ListWorkers() = 0;
   virtual absl::StatusOr<v1::Job> Cancel(const std::string& job_id) = 0;
+  virtual absl::StatusOr<v1::Job> Pause(const std::string& job_id) = 0;
   virtual absl::StatusOr<v1::Job> Resume(const std::string& job_id) = 0;
 
   // One stream of WatchJob: `receive` gets each message. OK when the server
@@ -59,6 +66,12 @@ class JobClient {
   // the call and is returned.
   virtual absl::Status Pull(const std::string& job_id,
                             const std::function<absl::Status(absl::string_view)>& sink) = 0;
+
+  // A checkpoint's file.
+  virtual absl::StatusOr<std::string> PullCheckpoint(const std::string& job_id, uint64_t step) = 0;
+  virtual absl::StatusOr<v1::ListReceiptsResponse> ListReceipts(const std::string& job_id) = 0;
+  virtual absl::StatusOr<v1::JobDigests> GetDigests(const std::string& job_id,
+                                                    uint64_t after_step) = 0;
 
   // Ends all calls under way, and all later ones at once, with Cancelled.
   virtual void CancelCalls() = 0;

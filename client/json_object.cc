@@ -51,6 +51,18 @@ JsonObject& JsonObject::Add(absl::string_view name, uint64_t number) {
   AddRaw(name, absl::StrCat(number));
   return *this;
 }
+JsonObject& JsonObject::Add(absl::string_view name, bool truth) {
+  AddRaw(name, truth ? "true" : "false");
+  return *this;
+}
+JsonObject& JsonObject::Add(absl::string_view name, const std::vector<std::string>& texts) {
+  std::string list;
+  for (const std::string& text : texts) {
+    absl::StrAppend(&list, list.empty() ? "" : ", ", Quoted(text));
+  }
+  AddRaw(name, absl::StrCat("[", list, "]"));
+  return *this;
+}
 JsonObject& JsonObject::Add(absl::string_view name, double number) {
   AddRaw(name, Number(number));
   return *this;

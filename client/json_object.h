@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 
@@ -16,6 +17,9 @@ class JsonObject {
   JsonObject& Add(absl::string_view name, absl::string_view text);
   JsonObject& Add(absl::string_view name, const char* text);
   JsonObject& Add(absl::string_view name, uint64_t number);
+  JsonObject& Add(absl::string_view name, bool truth);
+  // A list of texts.
+  JsonObject& Add(absl::string_view name, const std::vector<std::string>& texts);
   // With as many digits as it takes to read the same number back; null where
   // JSON has no such number (NaN, infinities).
   JsonObject& Add(absl::string_view name, double number);

@@ -82,7 +82,7 @@ std::string StateName(v1::JobState state) {
 std::string JobTable(const v1::ListJobsResponse& jobs, absl::Time now) {
   if (jobs.jobs().empty()) return "no jobs\n";
   Rows rows = {{"JOB", "NAME", "STATE", "STEP", "EPOCH", "LOSS", "VAL LOSS", "VAL ACCURACY",
-                "WORKERS", "AGE"}};
+                "WORKERS", "PRIORITY", "AGE"}};
   for (const v1::Job& job : jobs.jobs()) {
     const v1::Progress& progress = job.progress();
     rows.push_back(
@@ -92,7 +92,8 @@ std::string JobTable(const v1::ListJobsResponse& jobs, absl::Time now) {
          OptionalLoss(progress.has_training_loss(), progress.training_loss()),
          OptionalLoss(progress.has_validation_loss(), progress.validation_loss()),
          progress.has_validation_accuracy() ? Percent(progress.validation_accuracy()) : "",
-         absl::StrCat(job.workers_size()), Age(job.has_submitted_at(), job.submitted_at(), now)});
+         absl::StrCat(job.workers_size()), absl::StrCat(job.spec().priority()),
+         Age(job.has_submitted_at(), job.submitted_at(), now)});
   }
   return FormatTable(rows);
 }
@@ -115,6 +116,15 @@ std::string JobDetails(const v1::Job& job, absl::Time now) {
                {"name:", job.spec().name()},
                {"state:", StateName(job.state())},
                {"reason:", job.state_reason()}};
+  if (job.spec().priority() != 0)
+    rows.push_back({"priority:", absl::StrCat(job.spec().priority())});
+  if (job.spec().retries() > 0) {
+    rows.push_back({"retries:", absl::StrCat(job.retries_used(), " of ", job.spec().retries())});
+  }
+  if (job.spec().has_forked_from()) {
+    const v1::Fork& fork = job.spec().forked_from();
+    rows.push_back({"goes on from:", absl::StrCat(fork.job_id(), "@", fork.step())});
+  }
   AddProgressRows(job, &rows);
   rows.push_back({"workers:", job.workers().empty() ? "none" : WorkerText(job.workers(0))});
   for (int i = 1; i < job.workers_size(); ++i) rows.push_back({" ", WorkerText(job.workers(i))});
@@ -129,6 +139,7 @@ std::string JobDetails(const v1::Job& job, absl::Time now) {
     rows.push_back({"checkpoint at step:", absl::StrCat(job.checkpoint_step())});
   }
   rows.push_back({"model sha256:", job.model_sha256()});
+  if (!job.receipt().empty()) rows.push_back({"receipt:", job.receipt()});
   return FormatTable(rows);
 }
 

@@ -93,9 +93,9 @@ TEST(OutputFormatTest, ListsJobsAndWorkers) {
   *jobs.add_jobs() = SomeJob();
   EXPECT_EQ(JobTable(jobs, kNow),
             "JOB     NAME     STATE     STEP     EPOCH   LOSS     VAL LOSS   VAL ACCURACY   "
-            "WORKERS   AGE\n"
+            "WORKERS   PRIORITY   AGE\n"
             "job-3   digits   running   40/100   2/5     0.2500   0.5000     97.12 %        "
-            "2         1m05s\n");
+            "2         0          1m05s\n");
   v1::ListWorkersResponse workers;
   EXPECT_EQ(WorkerTable(workers, kNow), "no workers\n");
   v1::Worker* worker = workers.add_workers();

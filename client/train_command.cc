@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "client/commands.h"
 #include "client/exit_code.h"
-#include "client/find_executable.h"
 #include "client/load_or_explain.h"
+#include "client/local_cluster.h"
 #include "client/train_session.h"
 
 namespace lockstep::client {
@@ -37,26 +37,6 @@ void NoteIdleWorkers(const Environment& environment, int workers, const v1::JobS
                    << " workers busy (its shards and workers.max)\n";
 }
 
-absl::StatusOr<EmbeddedClusterOptions> ClusterOptions(const Environment& environment,
-                                                      const TrainOptions& options, int workers) {
-  EmbeddedClusterOptions cluster;
-  for (const auto& [name, sibling, program] :
-       {std::tuple{"lockstep-server", "server", &cluster.server_program},
-        std::tuple{"lockstep-worker", "worker", &cluster.worker_program}}) {
-    absl::StatusOr<std::string> found =
-        FindExecutable(name, sibling, environment.executable_folder, environment.search_path);
-    // Not "no such job or file": the installation is incomplete.
-    if (!found.ok()) return absl::InternalError(found.status().message());
-    *program = *std::move(found);
-  }
-  cluster.temporary_folder = environment.temporary_folder;
-  cluster.workers = workers;
-  const int processors = static_cast<int>(std::thread::hardware_concurrency());
-  cluster.threads = options.threads > 0 ? options.threads : std::max(1, processors / workers);
-  cluster.instruction_set = options.instruction_set;
-  return cluster;
-}
-
 RunMode Mode(const TrainOptions& options) {
   if (options.resume) return RunMode::kResume;
   return options.overwrite ? RunMode::kOverwrite : RunMode::kNew;
@@ -68,8 +48,10 @@ int Run(const TrainOptions& options, const Environment& environment) {
   const int workers = WorkerCount(options, *spec);
   const absl::Status enough = CheckWorkerCount(workers, *spec);
   if (!enough.ok()) return Fail(environment, enough);
-  absl::StatusOr<EmbeddedClusterOptions> cluster = ClusterOptions(environment, options, workers);
+  absl::StatusOr<EmbeddedClusterOptions> cluster =
+      LocalClusterOptions(environment, workers, options.threads);
   if (!cluster.ok()) return Fail(environment, cluster.status());
+  cluster->instruction_set = options.instruction_set;
 
   InterruptWatcher interrupt;
   const std::string output =

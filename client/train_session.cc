@@ -25,6 +25,9 @@ std::string ShellQuoted(const std::string& text) {
 v1::JobSpec WithoutSchedulingFields(v1::JobSpec spec) {
   spec.clear_workers();
   spec.clear_checkpoint();
+  spec.clear_priority();
+  spec.clear_retries();
+  spec.clear_tensor_digests();
   return spec;
 }
 

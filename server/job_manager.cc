@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/model/build_model.h"
 #include "engine/model/job_plan.h"
@@ -69,6 +70,7 @@ absl::StatusOr<std::unique_ptr<JobManager>> JobManager::Open(Options options) {
                    std::string(damaged.message()).c_str());
       continue;
     }
+    manager->ReadRetries(job.job_id(), &manager->active_[*ParseJobId(job.job_id())]);
     manager->AddActive(job.job_id(), job.spec());
   }
   return manager;
@@ -114,30 +116,91 @@ absl::StatusOr<ModelPlan> CheckSubmission(v1::JobSpec& spec, const LayerRegistry
   return plan;
 }
 
+// A runner that does nothing, for CheckFork.
+class NoHost : public JobRunnerHost {
+ public:
+  void OnRunning(const std::string&, const std::string&) override {}
+  void OnEpoch(const std::string&, const v1::EpochMetrics&) override {}
+  void OnWorkerReleased(const std::string&, const std::string&) override {}
+  void OnDigest(const std::string&, const v1::StepDigest&) override {}
+  void OnCheckpoint(const std::string&, Checkpoint) override {}
+  void OnEnded(const std::string&, v1::JobState, const std::string&,
+               std::optional<Checkpoint>) override {}
+};
+
+// Whether the job can go on from the checkpoint: the same parameters, and state
+// of the same optimizer. InvalidArgument: not so.
+absl::Status CheckFork(const v1::JobSpec& spec, const std::string& bytes,
+                       const LayerRegistry& layers) {
+  const v1::Fork& fork = spec.forked_from();
+  const std::string place = absl::StrCat(fork.job_id(), "@", fork.step());
+  auto checkpoint = ParseFork(fork, bytes);
+  if (!checkpoint.ok()) return checkpoint.status();
+  NoHost host;
+  JobRunner::Options options;
+  options.spec = spec;
+  options.layers = layers;
+  options.now = absl::Now;
+  options.host = &host;
+  options.checkpoint = *std::move(checkpoint);
+  options.checkpoint_is_forked = true;
+  const absl::Status made = JobRunner::Create(std::move(options)).status();
+  if (!absl::IsInvalidArgument(made)) return made;
+  const bool is_state = absl::StrContains(made.message(), "optimizer state");
+  return absl::InvalidArgumentError(
+      absl::StrCat("cannot go on from ", place, ": ", made.message(),
+                   is_state ? " (with --fresh-optimizer its state begins at zero)" : ""));
+}
+
 }  // namespace
 
 absl::StatusOr<size_t> JobManager::MostInitialBytes(v1::JobSpec spec) {
   const auto plan = CheckSubmission(spec, options_.layers);
   if (!plan.ok()) return plan.status();
-  if (spec.init_from().empty()) return 0;
-  // Tensors and a header.
+  if (spec.init_from().empty() && !spec.has_forked_from()) return 0;
+  // Tensors and a header. A checkpoint has the optimizer's state too: that of
+  // the one with the most, and the average.
   constexpr size_t kMostHeaderBytes = size_t{16} << 20;
-  return static_cast<size_t>(plan->layout.total_elements()) * sizeof(float) + kMostHeaderBytes;
+  constexpr size_t kMostCopies = 6;
+  const size_t copies = spec.has_forked_from() ? kMostCopies : 1;
+  return copies * static_cast<size_t>(plan->layout.total_elements()) * sizeof(float) +
+         kMostHeaderBytes;
 }
 
-absl::StatusOr<v1::Job> JobManager::Submit(v1::JobSpec spec, const std::string& init_from_data) {
+absl::StatusOr<v1::Job> JobManager::Submit(v1::JobSpec spec, const std::string& initial_data) {
   if (const auto plan = CheckSubmission(spec, options_.layers); !plan.ok()) return plan.status();
   {
     absl::MutexLock lock(&mutex_);
     if (stopping_) return absl::UnavailableError("the server is stopping");
   }
-  const auto job_id = CreateJobFrom(*store_, spec, init_from_data, options_.now());
+  if (spec.has_forked_from()) {
+    const absl::Status fits = CheckFork(spec, initial_data, options_.layers);
+    if (!fits.ok()) return fits;
+  }
+  const auto job_id = CreateJobFrom(*store_, spec, initial_data, options_.now());
   if (!job_id.ok()) return job_id.status();
   {
     absl::MutexLock lock(&mutex_);
     AddActive(*job_id, spec);
   }
   return Get(*job_id);
+}
+
+absl::StatusOr<v1::Job> JobManager::SubmitFork(v1::JobSpec spec, const v1::ForkRequest& from) {
+  const auto parent = store_->GetJob(from.job_id());
+  if (!parent.ok()) return parent.status();
+  const std::optional<uint64_t> step =
+      from.has_step() ? std::make_optional(from.step()) : std::nullopt;
+  const auto file = ReadCheckpointFile(*store_, from.job_id(), step);
+  if (!file.ok()) return file.status();
+  v1::Fork& fork = *spec.mutable_forked_from();
+  fork.Clear();
+  fork.set_job_id(from.job_id());
+  fork.set_step(file->record.step);
+  fork.set_model_sha256(file->record.model_sha256);
+  fork.set_checkpoint_sha256(file->record.file_sha256);
+  fork.set_fresh_optimizer(from.fresh_optimizer());
+  return Submit(std::move(spec), file->bytes);
 }
 
 absl::StatusOr<v1::Job> JobManager::Get(const std::string& job_id) {
@@ -159,6 +222,7 @@ absl::StatusOr<v1::Job> JobManager::Get(const std::string& job_id) {
     job->set_state_reason(found->second.state == v1::QUEUED ? QueueReason(found->second)
                                                             : found->second.reason);
     runner = found->second.runner;
+    job->set_retries_used(found->second.retries_used);
   }
   if (runner != nullptr) runner->FillProgress(&*job);
   if (!unsaved.empty()) {
@@ -177,7 +241,7 @@ absl::StatusOr<std::vector<v1::Job>> JobManager::List() {
       job.set_state_reason(std::string(damaged.message()));
       continue;
     }
-    if (IsFinal(job.state())) {
+    if (IsFinal(job.state()) || job.state() == v1::PAUSED) {
       FillProgressFromRecord(&job);
       continue;
     }
@@ -187,79 +251,6 @@ absl::StatusOr<std::vector<v1::Job>> JobManager::List() {
     job.mutable_progress()->clear_epochs();
   }
   return jobs;
-}
-
-absl::StatusOr<v1::Job> JobManager::Cancel(const std::string& job_id, absl::Time deadline) {
-  auto job = store_->GetJob(job_id);
-  if (!job.ok()) return job;
-  const int64_t number = *ParseJobId(job_id);
-  const std::string reason = "cancelled by a client";
-  std::shared_ptr<JobRunner> runner;
-  bool without_runner = false;
-  {
-    absl::MutexLock lock(&mutex_);
-    const auto found = active_.find(number);
-    if (found != active_.end()) {
-      runner = found->second.runner;
-      without_runner =
-          runner == nullptr && !found->second.activating && !found->second.cancel_requested;
-      found->second.cancel_requested = true;
-    } else {
-      ApplyUnrecordedEnd(&*job);
-    }
-    if (found == active_.end() && job->state() != v1::CANCELLED) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          job_id, ": got state ", v1::JobState_Name(job->state()), ", want QUEUED or RUNNING"));
-    }
-  }
-  if (runner != nullptr) runner->Stop(v1::CANCELLED, reason);
-  if (without_runner) OnEnded(job_id, v1::CANCELLED, reason, std::nullopt);
-  {
-    absl::MutexLock lock(&mutex_);
-    const auto ended = [this, number]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-      return active_.count(number) == 0;
-    };
-    if (!mutex_.AwaitWithDeadline(absl::Condition(&ended), deadline)) {
-      return absl::DeadlineExceededError(
-          absl::StrCat(job_id, ": still in its present step; it will be cancelled after it"));
-    }
-  }
-  return Get(job_id);
-}
-
-absl::StatusOr<v1::Job> JobManager::Resume(const std::string& job_id) {
-  const auto job = Get(job_id);
-  if (!job.ok() || !IsFinal(job->state())) return job;
-  if (const absl::Status status = CheckResumable(*job); !status.ok()) return status;
-  const int64_t number = *ParseJobId(job_id);
-  const auto at_rest = [this, number]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return active_.count(number) == 0 && !recording_again_;
-  };
-  std::optional<std::pair<v1::JobState, std::string>> unrecorded;
-  {
-    // What its end still has to write must not come after what is written here.
-    absl::MutexLock lock(&mutex_);
-    if (!mutex_.AwaitWithTimeout(absl::Condition(&at_rest), absl::Seconds(10))) {
-      return absl::UnavailableError(absl::StrCat(job_id, ": is still ending, try again"));
-    }
-    const auto found = unrecorded_ends_.find(number);
-    if (found != unrecorded_ends_.end()) {
-      unrecorded = std::move(found->second);
-      unrecorded_ends_.erase(found);
-    }
-  }
-  const auto status =
-      store_->UpdateState(job_id, v1::QUEUED, "resumed by a client", options_.now());
-  {
-    absl::MutexLock lock(&mutex_);
-    if (status.ok()) {
-      AddActive(job_id, job->spec());
-    } else if (unrecorded.has_value()) {
-      unrecorded_ends_[number] = *std::move(unrecorded);
-    }
-  }
-  if (!status.ok()) return status;
-  return Get(job_id);
 }
 
 absl::Status JobManager::CheckResumable(const v1::Job& job) {
@@ -328,6 +319,36 @@ absl::StatusOr<std::string> JobManager::ModelBytes(const std::string& job_id) {
     if (!now.ok() || now->empty() || now->front().step == records->front().step) break;
   }
   return failure;
+}
+
+absl::StatusOr<std::string> JobManager::CheckpointBytes(const std::string& job_id, uint64_t step) {
+  const auto job = store_->GetJob(job_id);
+  if (!job.ok()) return job.status();
+  if (job->spec().has_forked_from() && job->spec().forked_from().step() == step) {
+    return ReadForkFile(*store_, job_id);
+  }
+  auto file = ReadCheckpointFile(*store_, job_id, step);
+  if (!file.ok()) return file.status();
+  return std::move(file->bytes);
+}
+
+absl::StatusOr<v1::ListReceiptsResponse> JobManager::Receipts(const std::string& job_id) {
+  const auto job = store_->GetJob(job_id);
+  if (!job.ok()) return job.status();
+  const auto receipts = store_->Receipts(job_id);
+  if (!receipts.ok()) return receipts.status();
+  const auto checkpoints = store_->Checkpoints(job_id);
+  if (!checkpoints.ok()) return checkpoints.status();
+  v1::ListReceiptsResponse response;
+  *response.mutable_receipts() = {receipts->begin(), receipts->end()};
+  for (auto record = checkpoints->rbegin(); record != checkpoints->rend(); ++record) {
+    response.add_checkpoints(record->step);
+  }
+  return response;
+}
+
+absl::StatusOr<v1::JobDigests> JobManager::Digests(const std::string& job_id, uint64_t after_step) {
+  return store_->Digests(job_id, after_step);
 }
 
 std::vector<v1::Worker> JobManager::Workers() {

@@ -50,13 +50,20 @@ class JobManager : public JobRunnerHost {
   // The most bytes that Submit can need of init_from's file. InvalidArgument,
   // ResourceExhausted: Submit would refuse the specification.
   absl::StatusOr<size_t> MostInitialBytes(v1::JobSpec spec);
-  absl::StatusOr<v1::Job> Submit(v1::JobSpec spec, const std::string& init_from_data);
+  // `initial_data`: the bytes of the spec's init_from or forked_from.
+  absl::StatusOr<v1::Job> Submit(v1::JobSpec spec, const std::string& initial_data);
+  // A job that goes on from a checkpoint of another one of this server's.
+  absl::StatusOr<v1::Job> SubmitFork(v1::JobSpec spec, const v1::ForkRequest& from);
   absl::StatusOr<v1::Job> Get(const std::string& job_id);
   absl::StatusOr<std::vector<v1::Job>> List();
   // Waits until the job has stopped, at most until `deadline`.
   absl::StatusOr<v1::Job> Cancel(const std::string& job_id, absl::Time deadline);
+  absl::StatusOr<v1::Job> Pause(const std::string& job_id, absl::Time deadline);
   absl::StatusOr<v1::Job> Resume(const std::string& job_id);
   absl::StatusOr<std::string> ModelBytes(const std::string& job_id);
+  absl::StatusOr<std::string> CheckpointBytes(const std::string& job_id, uint64_t step);
+  absl::StatusOr<v1::ListReceiptsResponse> Receipts(const std::string& job_id);
+  absl::StatusOr<v1::JobDigests> Digests(const std::string& job_id, uint64_t after_step);
   std::vector<v1::Worker> Workers();
   // Returns after some job's state has changed, or after `timeout`.
   void WaitForChange(absl::Duration timeout);
@@ -85,6 +92,8 @@ class JobManager : public JobRunnerHost {
   // ---- JobRunnerHost
   void OnRunning(const std::string& job_id, const std::string& reason) override;
   void OnEpoch(const std::string& job_id, const v1::EpochMetrics& metrics) override;
+  void OnWorkerReleased(const std::string& job_id, const std::string& worker) override;
+  void OnDigest(const std::string& job_id, const v1::StepDigest& digest) override;
   void OnCheckpoint(const std::string& job_id, Checkpoint checkpoint) override;
   void OnEnded(const std::string& job_id, v1::JobState state, const std::string& reason,
                std::optional<Checkpoint> checkpoint) override;
@@ -97,9 +106,15 @@ class JobManager : public JobRunnerHost {
     std::string reason;
     std::shared_ptr<JobRunner> runner;  // null until it first gets workers
     bool activating = false;
-    // Asked to stop before it had a runner.
-    bool cancel_requested = false;
+    // What a client wants it to become, CANCELLED or PAUSED.
+    std::optional<v1::JobState> wanted_end;
+    // Times it has been queued again by itself; not before the next time
+    // comes; and how it failed last.
+    uint32_t retries_used = 0;
+    absl::Time retry_at = absl::InfinitePast();
+    std::string last_failure;
     std::map<std::string, std::string> refusals;  // by worker's name
+    std::vector<std::string> tensors;             // the parameters' names, once it runs
     // Why its newest state or measurements are not on the disk; empty: they are.
     std::string unsaved;
   };
@@ -108,6 +123,7 @@ class JobManager : public JobRunnerHost {
   // together, so that no checkpoint is newer than the measurements.
   struct Pending {
     std::vector<v1::EpochMetrics> epochs;  // oldest first
+    v1::JobDigests digests;                // oldest first
     std::optional<Checkpoint> checkpoint;  // the newest
   };
 
@@ -115,7 +131,13 @@ class JobManager : public JobRunnerHost {
 
   void AddActive(const std::string& job_id, const v1::JobSpec& spec)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Gives idle workers to jobs; builds runners for jobs that get their first.
+  // Brings a job to rest in the state CANCELLED or PAUSED.
+  absl::StatusOr<v1::Job> StopJob(const std::string& job_id, v1::JobState wanted,
+                                  absl::Time deadline);
+  // The same for one that is at rest already, or an error that says why not.
+  absl::StatusOr<v1::Job> ChangeStoppedJob(v1::Job job, v1::JobState wanted);
+  // Gives workers to jobs and has others leave; builds runners for jobs that
+  // get their first.
   void Reschedule() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Takes the end of a job from memory where the disk was too full for it.
   void ApplyUnrecordedEnd(v1::Job* job) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -126,6 +148,11 @@ class JobManager : public JobRunnerHost {
   absl::Status CheckResumable(const v1::Job& job);
   std::string QueueReason(const ActiveJob& job) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnJobError(const std::string& name, const v1::JobError& error);
+  // Has a worker leave its job after what it has in hand.
+  void Release(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Sends a worker away from its job: it is idle.
+  void MakeIdle(RegisteredWorker& worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ReadRetries(const std::string& job_id, ActiveJob* job);
   std::shared_ptr<JobRunner> RunnerOf(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // ---- on the background thread
@@ -133,9 +160,13 @@ class JobManager : public JobRunnerHost {
   absl::StatusOr<std::shared_ptr<JobRunner>> MakeRunner(const std::string& job_id,
                                                         const v1::JobSpec& spec);
   void WritePending(const std::string& job_id);
+  // The digests that wait, before a checkpoint or the job's end is written.
+  absl::Status WriteDigests(const std::string& job_id);
   void RecordEndsAgain();
   void FinishJob(const std::string& job_id, v1::JobState state, std::string reason,
                  const std::optional<Checkpoint>& checkpoint);
+  // Whether a job that has failed is to be tried again; then it is queued.
+  bool Retry(const std::string& job_id, const std::string& reason);
   void Report(const std::string& job_id, const absl::Status& status);
 
   const Options options_;

@@ -23,19 +23,22 @@ void JobManager::Activate(const std::string& job_id) {
     FinishJob(job_id, v1::FAILED, std::string(runner.status().message()), std::nullopt);
     return;
   }
-  bool cancelled = false;
+  std::optional<v1::JobState> wanted_end;
   {
     absl::MutexLock lock(&mutex_);
     ActiveJob& job = active_.at(number);
     job.activating = false;
     job.runner = *runner;
-    cancelled = job.cancel_requested;
+    job.tensors = job.runner->ParameterNames();
+    wanted_end = job.wanted_end;
     for (const std::string& name : registry_.WorkersOf(job_id)) {
       job.runner->AddWorker(name, registry_.Find(name)->link);
     }
     if (stopping_) job.runner->Stop(v1::QUEUED, "the server stops");
   }
-  if (cancelled) (*runner)->Stop(v1::CANCELLED, "cancelled by a client");
+  if (!wanted_end.has_value()) return;
+  (*runner)->Stop(*wanted_end,
+                  *wanted_end == v1::PAUSED ? "paused by a client" : "cancelled by a client");
 }
 
 absl::StatusOr<std::shared_ptr<JobRunner>> JobManager::MakeRunner(const std::string& job_id,
@@ -55,12 +58,19 @@ absl::StatusOr<std::shared_ptr<JobRunner>> JobManager::MakeRunner(const std::str
     }
     step = loaded->checkpoint.step;
     options.checkpoint = std::move(loaded->checkpoint);
+  } else if (spec.has_forked_from()) {
+    auto fork = LoadFork(*store_, job_id);
+    if (!fork.ok()) return fork.status();
+    step = fork->step;
+    options.checkpoint = *std::move(fork);
+    options.checkpoint_is_forked = true;
   } else if (!spec.init_from().empty()) {
     auto initial = LoadInitialParameters(*store_, job_id);
     if (!initial.ok()) return initial.status();
     options.initial_parameters = *std::move(initial);
   }
   if (auto status = store_->DropEpochsAfter(job_id, step); !status.ok()) return status;
+  if (auto status = store_->DropProofAfter(job_id, step); !status.ok()) return status;
   const auto record = store_->GetJob(job_id);
   if (!record.ok()) return record.status();
   options.epochs.assign(record->progress().epochs().begin(), record->progress().epochs().end());
@@ -91,6 +101,41 @@ void JobManager::OnEpoch(const std::string& job_id, const v1::EpochMetrics& metr
   background_.Post([this, job_id] { WritePending(job_id); });
 }
 
+void JobManager::OnWorkerReleased(const std::string& job_id, const std::string& worker) {
+  background_.Post([this, job_id, worker] {
+    absl::MutexLock lock(&mutex_);
+    RegisteredWorker* const found = registry_.Find(worker);
+    if (found == nullptr || found->job_id != job_id || !found->leaving) return;
+    MakeIdle(*found);
+    ++changes_;
+    Reschedule();
+  });
+}
+
+void JobManager::OnDigest(const std::string& job_id, const v1::StepDigest& digest) {
+  // It waits for the next checkpoint: what comes after the last one is computed
+  // again where the server dies, and digested again.
+  absl::MutexLock lock(&pending_mutex_);
+  *pending_[job_id].digests.add_steps() = digest;
+}
+
+absl::Status JobManager::WriteDigests(const std::string& job_id) {
+  v1::JobDigests digests;
+  {
+    absl::MutexLock lock(&pending_mutex_);
+    const auto found = pending_.find(job_id);
+    if (found == pending_.end() || found->second.digests.steps().empty()) return absl::OkStatus();
+    digests.Swap(&found->second.digests);
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto job = active_.find(*ParseJobId(job_id));
+    if (job == active_.end()) return absl::OkStatus();
+    *digests.mutable_tensors() = {job->second.tensors.begin(), job->second.tensors.end()};
+  }
+  return store_->RecordDigests(job_id, digests);
+}
+
 void JobManager::OnCheckpoint(const std::string& job_id, Checkpoint checkpoint) {
   {
     // An older one that was not written in time is left out: latest wins.
@@ -106,8 +151,8 @@ void JobManager::WritePending(const std::string& job_id) {
     absl::MutexLock lock(&pending_mutex_);
     const auto found = pending_.find(job_id);
     if (found == pending_.end()) return;
-    pending = std::move(found->second);
-    pending_.erase(found);
+    pending.epochs = std::exchange(found->second.epochs, {});
+    pending.checkpoint = std::exchange(found->second.checkpoint, std::nullopt);
   }
   // Measurements first: a job that goes on from a checkpoint does not measure
   // again what came before it.
@@ -116,6 +161,7 @@ void JobManager::WritePending(const std::string& job_id) {
     status.Update(store_->RecordEpoch(job_id, metrics));
   }
   if (pending.checkpoint.has_value()) {
+    status.Update(WriteDigests(job_id));
     status.Update(SaveCheckpoint(*store_, job_id, *pending.checkpoint, options_.now()).status());
   }
   Report(job_id, status);
@@ -140,6 +186,8 @@ void JobManager::OnEnded(const std::string& job_id, v1::JobState state, const st
 
 void JobManager::FinishJob(const std::string& job_id, v1::JobState state, std::string reason,
                            const std::optional<Checkpoint>& checkpoint) {
+  Report(job_id, WriteDigests(job_id));
+  if (state == v1::FAILED && Retry(job_id, reason)) return;
   if (checkpoint.has_value()) {
     const auto saved = SaveCheckpoint(*store_, job_id, *checkpoint, options_.now());
     if (!saved.ok()) {
@@ -156,14 +204,14 @@ void JobManager::FinishJob(const std::string& job_id, v1::JobState state, std::s
   absl::Status recorded;
   if (state != v1::QUEUED) recorded = store_->UpdateState(job_id, state, reason, options_.now());
   Report(job_id, recorded);
+  {
+    absl::MutexLock lock(&pending_mutex_);
+    pending_.erase(job_id);
+  }
   absl::MutexLock lock(&mutex_);
   if (!recorded.ok()) unrecorded_ends_[*ParseJobId(job_id)] = {state, reason};
   for (const std::string& name : registry_.WorkersOf(job_id)) {
-    RegisteredWorker& worker = *registry_.Find(name);
-    worker.job_id.clear();
-    v1::ServerMessage message;
-    message.mutable_release_job()->set_job_id(job_id);
-    worker.link->Send(message);
+    MakeIdle(*registry_.Find(name));
   }
   active_.erase(*ParseJobId(job_id));
   ++changes_;

@@ -9,8 +9,11 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "engine/model/job_spec.h"
 #include "server/storage/job_store.h"
@@ -102,6 +105,178 @@ TEST(JobManagerTest, AQueuedJobIsCancelledAndResumed) {
   ASSERT_TRUE(job.ok());
   EXPECT_EQ(job->state(), v1::QUEUED);
   EXPECT_TRUE(manager->Resume("job-1").ok());
+}
+
+TEST(JobManagerTest, APausedJobWaitsUntilItIsResumedAlsoOverARestart) {
+  const std::string state_dir = NewStateDir();
+  {
+    const auto manager = OpenManager(state_dir);
+    ASSERT_TRUE(manager->Submit(Spec(), "").ok());
+    const auto job = manager->Pause("job-1", absl::Now() + absl::Seconds(60));
+    ASSERT_TRUE(job.ok()) << job.status();
+    EXPECT_EQ(job->state(), v1::PAUSED);
+    EXPECT_FALSE(job->has_ended_at());
+    EXPECT_EQ(manager->Pause("job-1", absl::Now() + absl::Seconds(60))->state(), v1::PAUSED);
+  }
+  const auto manager = OpenManager(state_dir);
+  EXPECT_EQ(manager->Get("job-1")->state(), v1::PAUSED);
+  EXPECT_EQ(manager->List()->front().progress().total_steps(), 6u);
+  EXPECT_EQ(manager->Resume("job-1")->state(), v1::QUEUED);
+  ASSERT_TRUE(manager->Pause("job-1", absl::Now() + absl::Seconds(60)).ok());
+  EXPECT_EQ(manager->Cancel("job-1", absl::Now() + absl::Seconds(60))->state(), v1::CANCELLED);
+  EXPECT_TRUE(absl::IsFailedPrecondition(
+      manager->Pause("job-1", absl::Now() + absl::Seconds(60)).status()));
+}
+
+// A worker that does nothing but take note.
+class SilentLink : public WorkerLink {
+ public:
+  void Send(const v1::ServerMessage& message) override {
+    absl::MutexLock lock(&mutex_);
+    if (message.has_prepare_job()) prepared_.push_back(message.prepare_job().job_id());
+  }
+  void Send(const v1::ServerMessage&, const Tensor&) override {}
+  void Close(const absl::Status&) override {}
+  // Waits until the job has been asked for so many times in all.
+  void AwaitPrepared(size_t times) {
+    absl::MutexLock lock(&mutex_);
+    const auto enough = [this, times]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return prepared_.size() >= times;
+    };
+    ASSERT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&enough), absl::Seconds(60)));
+  }
+  std::vector<std::string> prepared() {
+    absl::MutexLock lock(&mutex_);
+    return prepared_;
+  }
+
+ private:
+  absl::Mutex mutex_;
+  std::vector<std::string> prepared_ ABSL_GUARDED_BY(mutex_);
+};
+
+// A clock that the test moves.
+class TestClock {
+ public:
+  absl::Time now() {
+    absl::MutexLock lock(&mutex_);
+    return now_;
+  }
+  void Advance(absl::Duration duration) {
+    absl::MutexLock lock(&mutex_);
+    now_ += duration;
+  }
+
+ private:
+  absl::Mutex mutex_;
+  absl::Time now_ ABSL_GUARDED_BY(mutex_) = absl::UnixEpoch() + absl::Hours(1);
+};
+
+std::unique_ptr<JobManager> OpenManager(const std::string& state_dir, TestClock* clock) {
+  JobManager::Options options;
+  options.state_dir = state_dir;
+  options.lease = absl::Hours(10);
+  options.now = [clock] { return clock->now(); };
+  auto manager = JobManager::Open(std::move(options));
+  EXPECT_TRUE(manager.ok()) << manager.status();
+  return *std::move(manager);
+}
+
+v1::Register Self(const std::string& name) {
+  v1::Register self;
+  self.set_protocol_version(kProtocolVersion);
+  self.set_name(name);
+  return self;
+}
+
+// The worker says that no worker can compute the job.
+void FailJob(JobManager& manager, const std::string& worker, const std::string& why) {
+  v1::WorkerMessage message;
+  message.mutable_job_error()->set_job_id("job-1");
+  message.mutable_job_error()->set_message(why);
+  message.mutable_job_error()->set_fatal_to_job(true);
+  EXPECT_TRUE(manager.OnWorkerMessage(worker, message, Tensor()).ok());
+}
+
+// Waits until the job's state and reason are as `holds` wants them.
+v1::Job AwaitJob(JobManager& manager, const std::string& job_id,
+                 const std::function<bool(const v1::Job&)>& holds) {
+  const absl::Time deadline = absl::Now() + absl::Seconds(60);
+  while (absl::Now() < deadline) {
+    const auto job = manager.Get(job_id);
+    EXPECT_TRUE(job.ok()) << job.status();
+    if (!job.ok() || holds(*job)) return *job;
+    manager.WaitForChange(absl::Milliseconds(50));
+  }
+  ADD_FAILURE() << job_id << " does not get there";
+  return *manager.Get(job_id);
+}
+
+TEST(JobManagerTest, AFailedJobIsTriedAgainUpToItsLimit) {
+  TestClock clock;
+  const std::string state_dir = NewStateDir();
+  auto manager = OpenManager(state_dir, &clock);
+  const auto link = std::make_shared<SilentLink>();
+  ASSERT_TRUE(manager->ConnectWorker(Self("one"), link).ok());
+  v1::JobSpec spec = Spec();
+  spec.set_retries(2);
+  ASSERT_TRUE(manager->Submit(spec, "").ok());
+  link->AwaitPrepared(1);
+  FailJob(*manager, "one", "the first time");
+  v1::Job job = AwaitJob(*manager, "job-1", [](const v1::Job& j) { return j.retries_used() == 1; });
+  EXPECT_EQ(job.state(), v1::QUEUED);
+  EXPECT_THAT(job.state_reason(), HasSubstr("retry 1 of 2 at"));
+  EXPECT_THAT(job.state_reason(), HasSubstr("the first time"));
+  manager->CheckLeases();
+  EXPECT_EQ(link->prepared().size(), 1u) << "not before its time";
+  clock.Advance(absl::Seconds(1));
+  manager->CheckLeases();
+  link->AwaitPrepared(2);
+  FailJob(*manager, "one", "the second time");
+  AwaitJob(*manager, "job-1", [](const v1::Job& j) { return j.retries_used() == 2; });
+  clock.Advance(absl::Minutes(2));
+  manager->CheckLeases();
+  link->AwaitPrepared(3);
+  FailJob(*manager, "one", "the third time");
+  job = AwaitJob(*manager, "job-1", [](const v1::Job& j) { return j.state() == v1::FAILED; });
+  EXPECT_THAT(job.state_reason(), HasSubstr("the third time"));
+  EXPECT_EQ(manager->Resume("job-1")->retries_used(), 0u) << "a client's word counts anew";
+}
+
+TEST(JobManagerTest, AJobThatFailsTwiceInTheSameWayIsNotTriedOnceMore) {
+  TestClock clock;
+  auto manager = OpenManager(NewStateDir(), &clock);
+  const auto link = std::make_shared<SilentLink>();
+  ASSERT_TRUE(manager->ConnectWorker(Self("one"), link).ok());
+  v1::JobSpec spec = Spec();
+  spec.set_retries(50);
+  ASSERT_TRUE(manager->Submit(spec, "").ok());
+  link->AwaitPrepared(1);
+  FailJob(*manager, "one", "a bad label");
+  AwaitJob(*manager, "job-1", [](const v1::Job& j) { return j.retries_used() == 1; });
+  clock.Advance(absl::Minutes(2));
+  manager->CheckLeases();
+  link->AwaitPrepared(2);
+  FailJob(*manager, "one", "a bad label");
+  AwaitJob(*manager, "job-1", [](const v1::Job& j) { return j.state() == v1::FAILED; });
+}
+
+TEST(JobManagerTest, AJobOfHigherPriorityTakesWorkersFromOneThatRuns) {
+  TestClock clock;
+  auto manager = OpenManager(NewStateDir(), &clock);
+  const auto one = std::make_shared<SilentLink>();
+  const auto two = std::make_shared<SilentLink>();
+  ASSERT_TRUE(manager->ConnectWorker(Self("one"), one).ok());
+  ASSERT_TRUE(manager->ConnectWorker(Self("two"), two).ok());
+  ASSERT_TRUE(manager->Submit(Spec(), "").ok());
+  one->AwaitPrepared(1);
+  two->AwaitPrepared(1);
+  v1::JobSpec urgent = Spec();
+  urgent.set_priority(1);
+  ASSERT_TRUE(manager->Submit(urgent, "").ok());
+  two->AwaitPrepared(2);
+  EXPECT_THAT(two->prepared(), testing::ElementsAre("job-1", "job-2"));
+  EXPECT_THAT(one->prepared(), testing::ElementsAre("job-1")) << "its minimum stays";
 }
 
 TEST(JobManagerTest, UnfinishedJobsAreQueuedAgainAfterARestart) {

@@ -107,10 +107,7 @@ void JobManager::OnJobError(const std::string& name, const v1::JobError& error) 
   const auto job = active_.find(*ParseJobId(job_id));
   if (job != active_.end()) job->second.refusals[name] = line;
   if (RegisteredWorker* worker = registry_.Find(name)) {
-    worker->job_id.clear();
-    v1::ServerMessage message;
-    message.mutable_release_job()->set_job_id(job_id);
-    worker->link->Send(message);
+    MakeIdle(*worker);
   }
   ++changes_;
   Reschedule();
@@ -159,6 +156,8 @@ void JobManager::CheckLeases() {
   if (!unrecorded_ends_.empty() && !recording_again_) {
     background_.Post([this] { RecordEndsAgain(); });
   }
+  // A job's time to be tried again may have come.
+  Reschedule();
 }
 
 // ---- scheduling
@@ -166,6 +165,7 @@ void JobManager::CheckLeases() {
 std::string JobManager::QueueReason(const ActiveJob& job) const {
   if (job.activating) return "building the model";
   std::string reason;
+  if (options_.now() < job.retry_at) return job.reason;
   if (active_.size() > 1 && &job != &active_.begin()->second) {
     reason = "waiting for its turn or for more workers";
   } else {
@@ -179,19 +179,52 @@ std::string JobManager::QueueReason(const ActiveJob& job) const {
   return reason;
 }
 
+void JobManager::MakeIdle(RegisteredWorker& worker) {
+  v1::ServerMessage message;
+  message.mutable_release_job()->set_job_id(worker.job_id);
+  worker.link->Send(message);
+  worker.job_id.clear();
+  worker.leaving = false;
+}
+
+void JobManager::Release(const std::string& name) {
+  RegisteredWorker& worker = *registry_.Find(name);
+  const auto job = active_.find(*ParseJobId(worker.job_id));
+  worker.leaving = true;
+  if (job != active_.end() && job->second.runner != nullptr) {
+    job->second.runner->ReleaseWorker(name);
+  } else {
+    OnWorkerReleased(worker.job_id, name);
+  }
+}
+
 void JobManager::Reschedule() {
   if (stopping_) return;
   std::vector<SchedulableJob> jobs;
+  std::vector<std::string> leaving;
   for (const auto& [number, job] : active_) {
-    if (job.cancel_requested) continue;
+    const std::string job_id = absl::StrCat("job-", number);
+    std::set<std::string> workers;
+    for (const std::string& name : registry_.WorkersOf(job_id)) {
+      if (registry_.Find(name)->leaving) {
+        leaving.push_back(name);
+      } else {
+        workers.insert(name);
+      }
+    }
+    // It keeps what it has to the end of its present step.
+    if (job.wanted_end.has_value() || options_.now() < job.retry_at) continue;
     SchedulableJob& out = jobs.emplace_back();
-    out.job_id = absl::StrCat("job-", number);
+    out.job_id = job_id;
     out.minimum_workers = job.spec.workers().min();
     out.maximum_workers = job.spec.workers().max();
-    out.present_workers = static_cast<uint32_t>(registry_.WorkersOf(out.job_id).size());
+    out.priority = job.spec.priority();
+    out.workers = std::move(workers);
     for (const auto& refusal : job.refusals) out.refused_by.insert(refusal.first);
   }
-  for (const WorkerAssignment& assignment : Schedule(jobs, registry_.IdleWorkers())) {
+  const ScheduleDecision decision = Schedule(jobs, registry_.IdleWorkers(), leaving);
+  for (const WorkerAssignment& release : decision.releases) Release(release.worker);
+  for (const WorkerAssignment& assignment : decision.assignments) {
     ActiveJob& job = active_.at(*ParseJobId(assignment.job_id));
     RegisteredWorker& worker = *registry_.Find(assignment.worker);
     worker.job_id = assignment.job_id;

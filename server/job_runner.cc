@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/tensor_digest.h"
 #include "server/shard_assignment.h"
 
 namespace lockstep::server {
@@ -33,6 +34,17 @@ void JobRunner::RemoveWorker(const std::string& name) {
   } else {
     Advance();
   }
+}
+
+void JobRunner::ReleaseWorker(const std::string& name) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = participants_.find(name);
+  if (found != participants_.end()) {
+    found->second.leaving = true;
+    if (in_round_ && !found->second.outstanding.empty()) return;
+    participants_.erase(found);
+  }
+  host_->OnWorkerReleased(job_id_, name);
 }
 
 absl::Status JobRunner::OnJobReady(const std::string& name, const v1::JobReady& message) {
@@ -69,7 +81,7 @@ void JobRunner::ForgetRefusal(const std::string& name) {
 std::vector<std::string> JobRunner::ReadyWorkers() const {
   std::vector<std::string> names;
   for (const auto& entry : participants_) {
-    if (entry.second.ready) names.push_back(entry.first);
+    if (entry.second.ready && !entry.second.leaving) names.push_back(entry.first);
   }
   return names;
 }
@@ -112,14 +124,24 @@ void JobRunner::StartRound() {
   freed_.clear();
   chunks_done_ = 0;
   correct_ = predictions_ = 0;
+  anomalies_.clear();
   losses_ = std::make_unique<LossTree>(plan_.shards);
   if (kind_ == v1::TRAIN) {
     store_->BeginStep();
     optim::UpdateStep update;
     update.step = step_;
     update.batch_size = static_cast<double>(RoundExamples());
-    update.learning_rate_factor =
+    learning_rate_factor_ =
         schedule_.Factor(step_, plan_.total_steps, plan_.steps_per_epoch, plateau_.factor());
+    if (plan_.local_steps == 0) {
+      update.learning_rate_factor = learning_rate_factor_;
+    } else {
+      // The mean over the shards that have examples.
+      update.batch_size = std::min<double>(update.batch_size, plan_.shards);
+    }
+    if (spec_.tensor_digests().shards()) {
+      shard_chunk_digests_.assign(static_cast<size_t>(plan_.shards) * store_->chunk_count(), 0);
+    }
     aggregation_ =
         std::make_shared<StepAggregation>(store_.get(), plan_.shards, update,
                                           spec_.gradient_format() == v1::GRADIENT_FORMAT_BFLOAT16);
@@ -131,6 +153,15 @@ void JobRunner::StartRound() {
   }
   const std::vector<std::string> names = WorkersForRound();
   HandOut(names, AssignShards(plan_.shards, static_cast<int>(names.size())));
+}
+
+std::vector<ShardNode> JobRunner::MaybeCut(const std::vector<ShardNode>& nodes) const {
+  if (kind_ != v1::TRAIN || !spec_.tensor_digests().shards()) return nodes;
+  std::vector<ShardNode> shards;
+  for (const ShardNode& node : nodes) {
+    for (int shard = node.first; shard < node.end; ++shard) shards.push_back({shard, shard + 1});
+  }
+  return shards;
 }
 
 void JobRunner::HandOut(const std::vector<std::string>& names,
@@ -146,8 +177,9 @@ void JobRunner::HandOut(const std::vector<std::string>& names,
     round.set_round(round_);
     round.set_kind(kind_);
     round.set_step(step_);
+    round.set_learning_rate_factor(learning_rate_factor_);
     if (participant.outstanding.empty()) participant.first_shard = nodes[i].front().first;
-    for (const ShardNode& node : nodes[i]) {
+    for (const ShardNode& node : MaybeCut(nodes[i])) {
       v1::ShardRange& range = *round.add_nodes();
       range.set_first_shard(node.first);
       range.set_end_shard(node.end);
@@ -225,6 +257,9 @@ absl::Status JobRunner::OnGradientChunk(const std::string& name, const v1::Gradi
                                         Tensor values) {
   const ShardNode node{static_cast<int>(message.first_shard()),
                        static_cast<int>(message.end_shard())};
+  const bool wants_digest = spec_.tensor_digests().shards() && node.size() == 1;
+  const uint64_t digest =
+      wants_digest ? DigestOf(static_cast<const Tensor&>(values).span<float>()) : 0;
   std::shared_ptr<StepAggregation> aggregation;
   {
     absl::MutexLock lock(&mutex_);
@@ -248,6 +283,10 @@ absl::Status JobRunner::OnGradientChunk(const std::string& name, const v1::Gradi
     if (outstanding->second.chunks[message.chunk()]) return absl::OkStatus();
     outstanding->second.chunks[message.chunk()] = true;
     --outstanding->second.missing;
+    if (wants_digest) {
+      const size_t row = static_cast<size_t>(node.first) * store_->chunk_count();
+      shard_chunk_digests_[row + message.chunk()] = digest;
+    }
     aggregation = aggregation_;
     ++chunks_in_flight_;
   }
@@ -289,7 +328,15 @@ absl::Status JobRunner::OnNodeResult(const std::string& name, const v1::NodeResu
         absl::StrCat("node_result: got ", message.correct(), " of ", message.predictions(),
                      " answers right, want no more than there are of the ", labels, " labels"));
   }
+  constexpr size_t kLongestAnomaly = 1000;
+  if (!message.anomaly().empty() && message.anomaly().size() <= kLongestAnomaly) {
+    anomalies_[node] = absl::StrCat("worker ", name, ": ", message.anomaly());
+  }
   found->second.outstanding.erase(outstanding);
+  if (found->second.leaving && found->second.outstanding.empty()) {
+    participants_.erase(found);
+    host_->OnWorkerReleased(job_id_, name);
+  }
   if (losses_->Add(node, message.loss_sum()) != ReductionResult::kDuplicate) {
     correct_ += message.correct();
     predictions_ += message.predictions();
@@ -316,10 +363,7 @@ void JobRunner::CommitStep() {
   const double loss_sum = losses_->root();
   training_loss_ = loss_sum / static_cast<double>(examples);
   if (!std::isfinite(loss_sum)) {
-    End(v1::FAILED,
-        absl::StrCat("training loss is ", *training_loss_, " at step ", step_,
-                     ", want a finite number (a smaller learning rate may help)"),
-        /*with_checkpoint=*/false);
+    End(v1::FAILED, DivergenceReason(), /*with_checkpoint=*/false);
     return;
   }
   store_->CommitStep();
@@ -345,6 +389,8 @@ void JobRunner::CommitStep() {
         /*with_checkpoint=*/false);
     return;
   }
+  const uint64_t digest_interval = spec_.tensor_digests().interval_steps();
+  if (keeps_state || (digest_interval > 0 && step_ % digest_interval == 0)) RecordDigest();
   if (plan_.EndsEpoch(step_)) {
     if (plan_.validation_examples > 0) {
       kind_ = v1::EVALUATE;
@@ -375,6 +421,7 @@ void JobRunner::EndEpoch(std::optional<double> validation_loss_sum) {
     }
   }
   epochs_.push_back(metrics);
+  measured_step_ = step_;
   epoch_loss_sum_ = epoch_seconds_ = 0;
   epoch_examples_ = 0;
   host_->OnEpoch(job_id_, metrics);

@@ -50,6 +50,10 @@ class JobRunnerHost {
   // The job's first round begins, or it waits again (`reason` not empty).
   virtual void OnRunning(const std::string& job_id, const std::string& reason) = 0;
   virtual void OnEpoch(const std::string& job_id, const v1::EpochMetrics& metrics) = 0;
+  // A worker that was to be released has none of the job's work any more.
+  virtual void OnWorkerReleased(const std::string& job_id, const std::string& worker) = 0;
+  // Digests of the parameters after a step, in the layout's order.
+  virtual void OnDigest(const std::string& job_id, const v1::StepDigest& digest) = 0;
   // A state worth keeping; nothing in it changes any more.
   virtual void OnCheckpoint(const std::string& job_id, Checkpoint checkpoint) = 0;
   // The runner does nothing more. The checkpoint is absent where the last
@@ -74,6 +78,8 @@ class JobRunner {
     JobRunnerHost* host = nullptr;  // outlives the runner
     // Where to begin: a checkpoint, else these parameters, else the seed's.
     std::optional<Checkpoint> checkpoint;
+    // Whether that checkpoint is another job's, from which this one goes on.
+    bool checkpoint_is_forked = false;
     std::optional<std::vector<data::NamedTensor>> initial_parameters;
     // Measurements up to the checkpoint's step.
     std::vector<v1::EpochMetrics> epochs;
@@ -87,6 +93,9 @@ class JobRunner {
   void AddWorker(const std::string& name, std::shared_ptr<WorkerLink> link);
   // Takes a worker away, dead or alive; its unfinished nodes are handed out again.
   void RemoveWorker(const std::string& name);
+  // Gives a worker up when it has finished the nodes that it has; the host is
+  // told then. OK for one that is not there: the host is told at once.
+  void ReleaseWorker(const std::string& name);
 
   // What workers answer. InvalidArgument: a message that no honest worker
   // sends; the caller closes the worker's stream. Answers that come too late
@@ -107,6 +116,9 @@ class JobRunner {
   // It is gone; another one of that name may take part.
   void ForgetRefusal(const std::string& name);
 
+  // The parameters' names, in the order of a StepDigest's tensors.
+  std::vector<std::string> ParameterNames() const;
+
   // Fills progress, workers and, while it waits, state_reason.
   void FillProgress(v1::Job* job) const;
 
@@ -119,6 +131,7 @@ class JobRunner {
   struct Participant {
     std::shared_ptr<WorkerLink> link;
     bool ready = false;
+    bool leaving = false;  // gets no further nodes
     // Version whose chunks it has all been sent.
     std::optional<uint64_t> version;
     // It is sent each chunk of the next version as soon as there is one.
@@ -134,12 +147,16 @@ class JobRunner {
 
   JobRunner(Options options, std::unique_ptr<ParameterStore> store);
 
-  absl::Status Restore(const Checkpoint& checkpoint) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Restore(const Checkpoint& checkpoint, bool is_forked)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Begins the next round, if there is one, and workers for it.
   void Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StartRound() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void HandOut(const std::vector<std::string>& names,
                const std::vector<std::vector<ShardNode>>& nodes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The nodes' shards, one by one where each one's gradient is to be digested.
+  std::vector<ShardNode> MaybeCut(const std::vector<ShardNode>& nodes) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void HandOutFreedNodes() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SendCurrentParameters(Participant& participant) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -149,6 +166,7 @@ class JobRunner {
   void EndEpoch(std::optional<double> validation_loss_sum) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void End(v1::JobState state, const std::string& reason, bool with_checkpoint)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RecordDigest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Checkpoint Snapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<std::string> ReadyWorkers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Whether it takes in what it is sent so slowly that more would only pile up:
@@ -160,6 +178,8 @@ class JobRunner {
   std::string WaitingReason() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Whom a round waits for that takes far longer than those before; empty: none does.
   std::string SlowRoundReason() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Why the loss is not finite, as far as a worker has said.
+  std::string DivergenceReason() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint64_t RoundExamples() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string job_id_;
@@ -187,11 +207,18 @@ class JobRunner {
   bool in_round_ ABSL_GUARDED_BY(mutex_) = false;
   v1::RoundKind kind_ ABSL_GUARDED_BY(mutex_) = v1::TRAIN;  // of this or the next round
   std::shared_ptr<StepAggregation> aggregation_ ABSL_GUARDED_BY(mutex_);
+  double learning_rate_factor_ ABSL_GUARDED_BY(mutex_) = 1;  // the schedule's, in training
   int chunks_done_ ABSL_GUARDED_BY(mutex_) = 0;
   int chunks_in_flight_ ABSL_GUARDED_BY(mutex_) = 0;  // being added, without mutex_
   std::unique_ptr<LossTree> losses_ ABSL_GUARDED_BY(mutex_);
   uint64_t correct_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t predictions_ ABSL_GUARDED_BY(mutex_) = 0;
+  // With tensor_digests.shards, in training: of each shard's chunks, one shard
+  // after another, as they come.
+  std::vector<uint64_t> shard_chunk_digests_ ABSL_GUARDED_BY(mutex_);
+  std::optional<uint64_t> digested_step_ ABSL_GUARDED_BY(mutex_);
+  // What the workers said of losses that are not finite: the lowest shard's.
+  std::map<ShardNode, std::string> anomalies_ ABSL_GUARDED_BY(mutex_);
   absl::Time round_started_ ABSL_GUARDED_BY(mutex_);
 
   std::optional<double> training_loss_ ABSL_GUARDED_BY(mutex_);
@@ -200,6 +227,8 @@ class JobRunner {
   double epoch_seconds_ ABSL_GUARDED_BY(mutex_) = 0;
   double training_seconds_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<v1::EpochMetrics> epochs_ ABSL_GUARDED_BY(mutex_);
+  // The step after which validation was measured last.
+  std::optional<uint64_t> measured_step_ ABSL_GUARDED_BY(mutex_);
   optim::Plateau plateau_ ABSL_GUARDED_BY(mutex_);
   Throughput throughput_ ABSL_GUARDED_BY(mutex_);
 };

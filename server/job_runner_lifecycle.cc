@@ -10,6 +10,7 @@
 #include "engine/model/build_optimizer.h"
 #include "engine/model/machine_memory.h"
 #include "engine/storage.h"
+#include "engine/tensor_digest.h"
 #include "server/job_runner.h"
 
 namespace lockstep::server {
@@ -22,6 +23,7 @@ constexpr char kEpochExamples[] = "epoch_examples";
 constexpr char kEpochSeconds[] = "epoch_seconds";
 constexpr char kTrainingSeconds[] = "training_seconds";
 constexpr char kTrainingLoss[] = "training_loss";
+constexpr char kMeasuredStep[] = "measured_step";
 
 std::string ExactText(double value) { return absl::StrFormat("%.17g", value); }
 
@@ -42,7 +44,7 @@ Shape ExampleShape(const v1::JobSpec& spec) {
 
 absl::Status JobRunner::CheckMemory(const v1::JobSpec& spec, const ModelPlan& plan,
                                     uint64_t bytes) {
-  const auto rules = MakeUpdateRules(spec, plan.layout);
+  const auto rules = MakeServerRules(spec, plan.layout);
   if (!rules.ok()) return rules.status();
   // Present and next parameters and two gradients, and where the whole is
   // needed that; of each state and the average the present one, and copies in a
@@ -66,17 +68,18 @@ absl::StatusOr<std::shared_ptr<JobRunner>> JobRunner::Create(Options options) {
     return absl::InvalidArgumentError("model: got no parameters, want a layer that has some");
   }
   Tensor parameters = nn::CopyParameters(**model, layout);
-  auto rules = MakeUpdateRules(spec, layout);
+  auto rules = MakeServerRules(spec, layout);
   if (!rules.ok()) return rules.status();
   auto store =
       std::make_unique<ParameterStore>(std::move(layout), *std::move(rules), std::move(parameters));
   const std::optional<Checkpoint> checkpoint = std::move(options.checkpoint);
+  const bool is_forked = options.checkpoint_is_forked;
   const auto initial = std::move(options.initial_parameters);
   std::shared_ptr<JobRunner> runner(new JobRunner(std::move(options), std::move(store)));
   absl::MutexLock lock(&runner->mutex_);
   absl::Status status;
   if (checkpoint.has_value()) {
-    status = runner->Restore(*checkpoint);
+    status = runner->Restore(*checkpoint, is_forked);
   } else if (initial.has_value()) {
     status = runner->store_->LoadParameters(*initial);
   }
@@ -99,27 +102,39 @@ JobRunner::JobRunner(Options options, std::unique_ptr<ParameterStore> store)
       epochs_(std::move(options.epochs)),
       plateau_(MakePlateau(spec_.learning_rate_schedule())) {}
 
-absl::Status JobRunner::Restore(const Checkpoint& checkpoint) {
+absl::Status JobRunner::Restore(const Checkpoint& checkpoint, bool is_forked) {
+  if (is_forked && checkpoint.step >= plan_.total_steps) {
+    return absl::InvalidArgumentError(absl::StrCat("steps: got ", plan_.total_steps,
+                                                   " in all, want more than the ", checkpoint.step,
+                                                   " that the checkpoint has behind it"));
+  }
   if (checkpoint.step > plan_.total_steps) {
     return absl::InvalidArgumentError(absl::StrCat("checkpoint: got step ", checkpoint.step,
                                                    ", want at most ", plan_.total_steps));
   }
   if (auto status = store_->LoadParameters(checkpoint.parameters); !status.ok()) return status;
-  if (auto status = store_->LoadOptimizerState(checkpoint.optimizer_state); !status.ok()) {
-    return status;
+  if (!(is_forked && spec_.forked_from().fresh_optimizer())) {
+    const absl::Status status = store_->LoadOptimizerState(checkpoint.optimizer_state);
+    if (!status.ok()) return status;
   }
   step_ = checkpoint.step;
   const auto& metadata = checkpoint.metadata;
+  plateau_.Load(metadata);
+  if (metadata.count(kMeasuredStep) > 0) {
+    measured_step_ = static_cast<uint64_t>(NumberOf(metadata, kMeasuredStep));
+  }
+  const bool measured =
+      measured_step_ == step_ ||
+      std::any_of(epochs_.begin(), epochs_.end(),
+                  [this](const v1::EpochMetrics& epoch) { return epoch.step() == step_; });
+  if (plan_.EndsEpoch(step_) && plan_.validation_examples > 0 && !measured) kind_ = v1::EVALUATE;
+  // Another job's time and losses are not this one's.
+  if (is_forked) return absl::OkStatus();
   epoch_loss_sum_ = NumberOf(metadata, kEpochLossSum);
   epoch_examples_ = static_cast<uint64_t>(NumberOf(metadata, kEpochExamples));
   epoch_seconds_ = NumberOf(metadata, kEpochSeconds);
   training_seconds_ = NumberOf(metadata, kTrainingSeconds);
-  plateau_.Load(metadata);
   if (metadata.count(kTrainingLoss) > 0) training_loss_ = NumberOf(metadata, kTrainingLoss);
-  const bool measured =
-      std::any_of(epochs_.begin(), epochs_.end(),
-                  [this](const v1::EpochMetrics& epoch) { return epoch.step() == step_; });
-  if (plan_.EndsEpoch(step_) && plan_.validation_examples > 0 && !measured) kind_ = v1::EVALUATE;
   return absl::OkStatus();
 }
 
@@ -150,7 +165,33 @@ void JobRunner::End(v1::JobState state, const std::string& reason, bool with_che
   host_->OnEnded(job_id_, state, reason, std::move(checkpoint));
 }
 
+void JobRunner::RecordDigest() {
+  if (digested_step_ == step_) return;
+  digested_step_ = step_;
+  v1::StepDigest digest;
+  digest.set_step(step_);
+  for (const data::NamedTensor& parameter : store_->NamedParameters()) {
+    digest.add_tensors(DigestOf(std::as_const(parameter.tensor).span<float>()));
+  }
+  const size_t chunks = store_->chunk_count();
+  for (size_t at = 0; at < shard_chunk_digests_.size(); at += chunks) {
+    uint64_t shard = 0;
+    for (size_t chunk = 0; chunk < chunks; ++chunk) {
+      shard = MixDigests(shard, shard_chunk_digests_[at + chunk]);
+    }
+    digest.add_shards(shard);
+  }
+  host_->OnDigest(job_id_, digest);
+}
+
+std::vector<std::string> JobRunner::ParameterNames() const {
+  std::vector<std::string> names;
+  for (const nn::ParameterSlot& slot : store_->layout().slots()) names.push_back(slot.name);
+  return names;
+}
+
 Checkpoint JobRunner::Snapshot() {
+  if (step_ > 0) RecordDigest();
   Checkpoint checkpoint;
   checkpoint.step = step_;
   checkpoint.parameters = store_->NamedParameters();
@@ -161,6 +202,9 @@ Checkpoint JobRunner::Snapshot() {
                          {kTrainingSeconds, ExactText(training_seconds_)}};
   checkpoint.metadata["optimizer"] = store_->DescribeOptimizer();
   plateau_.Save(&checkpoint.metadata);
+  if (measured_step_.has_value()) {
+    checkpoint.metadata[kMeasuredStep] = absl::StrCat(*measured_step_);
+  }
   if (training_loss_.has_value()) checkpoint.metadata[kTrainingLoss] = ExactText(*training_loss_);
   return checkpoint;
 }
@@ -177,6 +221,13 @@ std::string JobRunner::WaitingReason() const {
     absl::StrAppend(&reason, "; ", entry.first, " cannot take part: ", entry.second);
   }
   return reason;
+}
+
+std::string JobRunner::DivergenceReason() const {
+  return absl::StrCat("training loss is ", *training_loss_, " at step ", step_,
+                      ", want a finite number",
+                      anomalies_.empty() ? "" : "; " + anomalies_.begin()->second,
+                      " (a smaller learning rate may help)");
 }
 
 std::string JobRunner::SlowRoundReason() const {

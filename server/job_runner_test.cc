@@ -75,6 +75,12 @@ struct RecordingHost : public JobRunnerHost {
   void OnEpoch(const std::string&, const v1::EpochMetrics& metrics) override {
     epochs.push_back(metrics);
   }
+  void OnWorkerReleased(const std::string&, const std::string& worker) override {
+    released.push_back(worker);
+  }
+  void OnDigest(const std::string&, const v1::StepDigest& digest) override {
+    digests.push_back(digest);
+  }
   void OnCheckpoint(const std::string&, Checkpoint checkpoint) override {
     checkpoints.push_back(std::move(checkpoint));
   }
@@ -88,6 +94,8 @@ struct RecordingHost : public JobRunnerHost {
 
   std::vector<std::string> reasons;
   std::vector<v1::EpochMetrics> epochs;
+  std::vector<std::string> released;
+  std::vector<v1::StepDigest> digests;
   std::vector<Checkpoint> checkpoints;
   bool ended = false;
   v1::JobState final_state = v1::JOB_STATE_UNSPECIFIED;
@@ -325,6 +333,139 @@ TEST(JobRunnerTest, StopsAfterThePresentStepAndKeepsIt) {
   rest.Join();
   rest.RunUntilQuiet();
   EXPECT_EQ(rest.Hash(), CalmHash(SmallSpec(), 1));
+}
+
+TEST(JobRunnerTest, AReleasedWorkerFinishesWhatItHasAndChangesNoBit) {
+  v1::JobSpec spec = SmallSpec();
+  for (int moves = 0; moves < 60; ++moves) {
+    Simulation simulation(spec);
+    const std::string stays = simulation.Join();
+    const std::string leaves = simulation.Join();
+    for (int i = 0; i < moves; ++i) {
+      if (!simulation.Move(i % 2 == 0 ? stays : leaves, true)) break;
+    }
+    const bool had_answers = simulation.workers_.at(leaves)->has_answer();
+    simulation.runner_->ReleaseWorker(leaves);
+    simulation.RunUntilQuiet();
+    EXPECT_THAT(simulation.host_.released, testing::ElementsAre(leaves)) << moves << had_answers;
+    EXPECT_EQ(simulation.Hash(), CalmHash(spec, 1)) << moves;
+  }
+}
+
+TEST(JobRunnerTest, AJobWhoseWorkersAreTakenWaits) {
+  v1::JobSpec spec = SmallSpec();
+  spec.mutable_workers()->set_min(2);
+  Simulation simulation(spec);
+  const std::string first = simulation.Join();
+  const std::string second = simulation.Join();
+  for (int i = 0; i < 8; ++i) simulation.Move(i % 2 == 0 ? first : second, true);
+  simulation.runner_->ReleaseWorker(second);
+  simulation.RunUntilQuiet();
+  EXPECT_FALSE(simulation.host_.ended);
+  v1::Job job;
+  simulation.runner_->FillProgress(&job);
+  EXPECT_THAT(job.state_reason(), testing::HasSubstr("has 1, needs 2"));
+  simulation.Join();
+  simulation.RunUntilQuiet();
+  EXPECT_EQ(simulation.Hash(), CalmHash(SmallSpec(), 1));
+}
+
+TEST(JobRunnerTest, ALossThatIsNotFiniteNamesWorkerAndOperation) {
+  Simulation simulation(SmallSpec());
+  const std::string name = simulation.Join();
+  FakeWorker& worker = *simulation.workers_.at(name);
+  while (!simulation.host_.ended) {
+    if (!worker.has_answer()) {
+      ASSERT_TRUE(worker.has_work());
+      worker.Work();
+      continue;
+    }
+    FakeWorker::Answer answer = worker.TakeAnswer();
+    if (answer.message.has_node_result()) {
+      answer.message.mutable_node_result()->set_loss_sum(std::nan(""));
+      answer.message.mutable_node_result()->set_anomaly("shard 2: forward of log gave nan");
+    }
+    simulation.Deliver(name, std::move(answer));
+  }
+  EXPECT_EQ(simulation.host_.final_state, v1::FAILED);
+  EXPECT_THAT(simulation.host_.final_reason,
+              testing::HasSubstr("at step 0, want a finite number; worker worker-0: shard 2: "
+                                 "forward of log gave nan"));
+}
+
+std::vector<std::string> Digests(const v1::JobSpec& spec, int workers) {
+  Simulation simulation(spec);
+  for (int i = 0; i < workers; ++i) simulation.Join();
+  simulation.RunUntilQuiet();
+  std::vector<std::string> digests;
+  for (const auto& digest : simulation.host_.digests) {
+    digests.push_back(digest.SerializeAsString());
+  }
+  return digests;
+}
+
+TEST(JobRunnerTest, DigestsAreOfEveryStepAskedForAndOfEveryCheckpoint) {
+  v1::JobSpec spec = WideSpec();
+  spec.mutable_tensor_digests()->set_interval_steps(2);
+  Simulation simulation(spec);
+  simulation.Join();
+  simulation.RunUntilQuiet();
+  std::vector<uint64_t> steps;
+  for (const auto& digest : simulation.host_.digests) {
+    steps.push_back(digest.step());
+    EXPECT_EQ(digest.tensors_size(), 2);
+    EXPECT_EQ(digest.shards_size(), 0);
+  }
+  EXPECT_THAT(steps, testing::ElementsAre(2, 3, 4, 6)) << "an epoch has 3 steps";
+  EXPECT_THAT(simulation.runner_->ParameterNames(), testing::ElementsAre("0.weight", "0.bias"));
+}
+
+TEST(JobRunnerTest, DigestsOfShardsDoNotDependOnWhoComputesThem) {
+  v1::JobSpec spec = WideSpec();
+  spec.mutable_tensor_digests()->set_interval_steps(1);
+  spec.mutable_tensor_digests()->set_shards(true);
+  const auto one = Digests(spec, 1);
+  ASSERT_EQ(one.size(), 6u);
+  v1::StepDigest first;
+  ASSERT_TRUE(first.ParseFromString(one[0]));
+  EXPECT_EQ(first.shards_size(), 6);
+  EXPECT_EQ(Digests(spec, 4), one);
+  EXPECT_EQ(CalmHash(spec, 3), CalmHash(WideSpec(), 1)) << "they change no bit";
+}
+
+TEST(JobRunnerTest, AForkGoesOnFromAnotherJobsCheckpoint) {
+  v1::JobSpec spec = SmallSpec();
+  spec.mutable_checkpoint()->set_interval_steps(1);
+  Simulation whole(spec);
+  whole.Join();
+  whole.RunUntilQuiet();
+  const auto fork_at = [&](const v1::JobSpec& fork_spec, const Checkpoint& checkpoint) {
+    JobRunner::Options options;
+    options.job_id = "job-2";
+    options.spec = fork_spec;
+    options.now = absl::Now;
+    options.host = &whole.host_;
+    options.checkpoint = checkpoint;
+    options.checkpoint_is_forked = true;
+    return JobRunner::Create(std::move(options));
+  };
+  const Checkpoint& checkpoint = whole.host_.checkpoints[1];
+  EXPECT_TRUE(fork_at(spec, checkpoint).ok());
+  v1::JobSpec shorter = spec;
+  shorter.clear_epochs();
+  shorter.set_steps(checkpoint.step);
+  EXPECT_THAT(std::string(fork_at(shorter, checkpoint).status().message()),
+              testing::HasSubstr("want more than the 2"));
+  v1::JobSpec wider = spec;
+  wider.mutable_model(0)->mutable_linear()->set_out_features(4);
+  EXPECT_THAT(std::string(fork_at(wider, checkpoint).status().message()),
+              testing::HasSubstr("'0.weight': got shape [3, 4], want [4, 4]"));
+  v1::JobSpec adam = spec;
+  adam.mutable_optimizer()->mutable_adam()->set_learning_rate(0.1f);
+  EXPECT_THAT(std::string(fork_at(adam, checkpoint).status().message()),
+              testing::HasSubstr("optimizer state: got a tensor 'velocity.0.weight'"));
+  adam.mutable_forked_from()->set_fresh_optimizer(true);
+  EXPECT_TRUE(fork_at(adam, checkpoint).ok());
 }
 
 TEST(JobRunnerTest, StopsBelowTheMinimumOfWorkersToo) {

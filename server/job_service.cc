@@ -17,9 +17,22 @@ bool IsFinal(v1::JobState state) {
 }
 
 // Converts, filling the response where there is one.
-grpc::Status Answer(absl::StatusOr<v1::Job> job, v1::Job* response) {
-  if (!job.ok()) return ToGrpcStatus(job.status());
-  *response = *std::move(job);
+template <typename Response>
+grpc::Status Answer(absl::StatusOr<Response> answer, Response* response) {
+  if (!answer.ok()) return ToGrpcStatus(answer.status());
+  *response = *std::move(answer);
+  return grpc::Status::OK;
+}
+
+// In pieces.
+grpc::Status SendFile(const absl::StatusOr<std::string>& bytes,
+                      grpc::ServerWriter<v1::PullModelResponse>* writer) {
+  if (!bytes.ok()) return ToGrpcStatus(bytes.status());
+  v1::PullModelResponse piece;
+  for (size_t at = 0; at < bytes->size(); at += kPieceBytes) {
+    piece.set_data(bytes->substr(at, kPieceBytes));
+    if (!writer->Write(piece)) break;
+  }
   return grpc::Status::OK;
 }
 
@@ -37,6 +50,7 @@ grpc::Status JobServiceImpl::SubmitJob(grpc::ServerContext*,
     return ToGrpcStatus(absl::InvalidArgumentError("spec: got none in the first message"));
   }
   v1::JobSpec spec = request.spec();
+  if (request.has_from()) return Answer(manager_->SubmitFork(spec, request.from()), response);
   // Nothing is taken in for a job that would be refused.
   const auto most = manager_->MostInitialBytes(spec);
   if (!most.ok()) return ToGrpcStatus(most.status());
@@ -44,8 +58,9 @@ grpc::Status JobServiceImpl::SubmitJob(grpc::ServerContext*,
   do {
     initial += request.init_from_data();
     if (initial.size() > *most) {
-      return ToGrpcStatus(absl::InvalidArgumentError(absl::StrCat(
-          "init_from_data: got more than ", *most, " bytes, want the file that init_from names")));
+      return ToGrpcStatus(absl::InvalidArgumentError(
+          absl::StrCat("init_from_data: got more than ", *most,
+                       " bytes, want the file that the job begins with")));
     }
   } while (reader->Read(&request));
   return Answer(manager_->Submit(std::move(spec), initial), response);
@@ -89,6 +104,11 @@ grpc::Status JobServiceImpl::CancelJob(grpc::ServerContext* context,
   return Answer(manager_->Cancel(request->job_id(), DeadlineOf(*context)), response);
 }
 
+grpc::Status JobServiceImpl::PauseJob(grpc::ServerContext* context,
+                                      const v1::PauseJobRequest* request, v1::Job* response) {
+  return Answer(manager_->Pause(request->job_id(), DeadlineOf(*context)), response);
+}
+
 grpc::Status JobServiceImpl::ResumeJob(grpc::ServerContext*, const v1::ResumeJobRequest* request,
                                        v1::Job* response) {
   return Answer(manager_->Resume(request->job_id()), response);
@@ -102,14 +122,24 @@ grpc::Status JobServiceImpl::ListWorkers(grpc::ServerContext*, const v1::ListWor
 
 grpc::Status JobServiceImpl::PullModel(grpc::ServerContext*, const v1::PullModelRequest* request,
                                        grpc::ServerWriter<v1::PullModelResponse>* writer) {
-  const auto bytes = manager_->ModelBytes(request->job_id());
-  if (!bytes.ok()) return ToGrpcStatus(bytes.status());
-  v1::PullModelResponse piece;
-  for (size_t at = 0; at < bytes->size(); at += kPieceBytes) {
-    piece.set_data(bytes->substr(at, kPieceBytes));
-    if (!writer->Write(piece)) break;
-  }
-  return grpc::Status::OK;
+  return SendFile(manager_->ModelBytes(request->job_id()), writer);
+}
+
+grpc::Status JobServiceImpl::PullCheckpoint(grpc::ServerContext*,
+                                            const v1::PullCheckpointRequest* request,
+                                            grpc::ServerWriter<v1::PullModelResponse>* writer) {
+  return SendFile(manager_->CheckpointBytes(request->job_id(), request->step()), writer);
+}
+
+grpc::Status JobServiceImpl::ListReceipts(grpc::ServerContext*,
+                                          const v1::ListReceiptsRequest* request,
+                                          v1::ListReceiptsResponse* response) {
+  return Answer(manager_->Receipts(request->job_id()), response);
+}
+
+grpc::Status JobServiceImpl::GetDigests(grpc::ServerContext*, const v1::GetDigestsRequest* request,
+                                        v1::JobDigests* response) {
+  return Answer(manager_->Digests(request->job_id(), request->after_step()), response);
 }
 
 }  // namespace lockstep::server

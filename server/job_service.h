@@ -28,12 +28,22 @@ class JobServiceImpl : public v1::JobService::Service {
                         grpc::ServerWriter<v1::Job>* writer) override;
   grpc::Status CancelJob(grpc::ServerContext* context, const v1::CancelJobRequest* request,
                          v1::Job* response) override;
+  grpc::Status PauseJob(grpc::ServerContext* context, const v1::PauseJobRequest* request,
+                        v1::Job* response) override;
   grpc::Status ResumeJob(grpc::ServerContext* context, const v1::ResumeJobRequest* request,
                          v1::Job* response) override;
   grpc::Status ListWorkers(grpc::ServerContext* context, const v1::ListWorkersRequest* request,
                            v1::ListWorkersResponse* response) override;
   grpc::Status PullModel(grpc::ServerContext* context, const v1::PullModelRequest* request,
                          grpc::ServerWriter<v1::PullModelResponse>* writer) override;
+
+  grpc::Status PullCheckpoint(grpc::ServerContext* context,
+                              const v1::PullCheckpointRequest* request,
+                              grpc::ServerWriter<v1::PullModelResponse>* writer) override;
+  grpc::Status ListReceipts(grpc::ServerContext* context, const v1::ListReceiptsRequest* request,
+                            v1::ListReceiptsResponse* response) override;
+  grpc::Status GetDigests(grpc::ServerContext* context, const v1::GetDigestsRequest* request,
+                          v1::JobDigests* response) override;
 
   // Ends the watching streams, which would otherwise hold up a shutdown.
   void Stop() { stopping_ = true; }

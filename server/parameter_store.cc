@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -150,9 +152,13 @@ absl::Status ParameterStore::LoadOptimizerState(const std::vector<data::NamedTen
   for (optim::NamedState& state : updater_.State()) {
     destinations.push_back({state.name, state.tensor});
   }
-  if (tensors.size() != destinations.size()) {
-    return absl::InvalidArgumentError(absl::StrCat("optimizer state: got ", tensors.size(),
-                                                   " tensors, want ", destinations.size()));
+  std::set<std::string> wanted;
+  for (const Destination& destination : destinations) wanted.insert(destination.name);
+  for (const data::NamedTensor& tensor : tensors) {
+    if (wanted.count(tensor.name) > 0) continue;
+    return absl::InvalidArgumentError(absl::StrCat("optimizer state: got a tensor '", tensor.name,
+                                                   "', which ", DescribeOptimizer(),
+                                                   " does not have"));
   }
   return Load(tensors, std::move(destinations));
 }

@@ -1,4 +1,4 @@
-// Which idle worker works for which job: a pure decision.
+// Which worker works for which job: a pure decision.
 #ifndef LOCKSTEP_SERVER_SCHEDULER_H_
 #define LOCKSTEP_SERVER_SCHEDULER_H_
 
@@ -13,9 +13,11 @@ struct SchedulableJob {
   std::string job_id;
   uint32_t minimum_workers = 1;
   uint32_t maximum_workers = 1;
-  uint32_t present_workers = 0;
+  // The workers that it has, without those that are leaving it.
+  std::set<std::string> workers;
   // Workers that have said they cannot work for it.
   std::set<std::string> refused_by;
+  int32_t priority = 0;
 };
 
 struct WorkerAssignment {
@@ -23,12 +25,27 @@ struct WorkerAssignment {
   std::string job_id;
 };
 
-// Policy: first come, first served. In order of submission each job is brought
-// up to its minimum, where the idle workers suffice for that (else a later job
-// may use them); what is left goes, again in that order, to jobs that have
-// their minimum, up to their maximum.
-std::vector<WorkerAssignment> Schedule(const std::vector<SchedulableJob>& jobs_by_age,
-                                       const std::vector<std::string>& idle_workers);
+struct ScheduleDecision {
+  // Idle workers and who gets them.
+  std::vector<WorkerAssignment> assignments;
+  // Workers that a job gives up after its present step, so that others can be
+  // given them once they are idle.
+  std::vector<WorkerAssignment> releases;
+};
+
+// Policy. All workers (of jobs, idle, leaving) are shared out anew:
+//   1. By priority, then in order of submission, each job gets its minimum,
+//      where there are so many left; else it waits, and later ones may run.
+//   2. What is left goes to the jobs that run, up to their maximum: first to
+//      those of the highest priority, and among equals always to the one with
+//      the fewest.
+// So a job of higher priority takes workers from those of lower priority, which
+// keep their minimum or wait; jobs of one priority share evenly. Workers move
+// only where another job is short of one, and as few as that takes.
+// `leaving`: workers that have been released and are not idle yet.
+ScheduleDecision Schedule(const std::vector<SchedulableJob>& jobs_by_age,
+                          const std::vector<std::string>& idle_workers,
+                          const std::vector<std::string>& leaving_workers = {});
 
 }  // namespace lockstep::server
 

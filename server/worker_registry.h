@@ -23,7 +23,8 @@ inline constexpr uint32_t kProtocolVersion = 2;
 struct RegisteredWorker {
   v1::Register self;  // name made unique
   std::shared_ptr<WorkerLink> link;
-  std::string job_id;  // empty: idle
+  std::string job_id;    // empty: idle
+  bool leaving = false;  // has been released, and finishes what it has
   absl::Time connected_at;
   absl::Time last_heard;
 };

@@ -35,6 +35,7 @@ TYPES = {
     "double": "number",
     "uint32": "whole number",
     "uint64": "whole number",
+    "int32": "whole number",
     "int64": "whole number",
     "map<string, string>": "map of names and values",
 }

@@ -1,5 +1,6 @@
 #include "worker/job_session.h"
 
+#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -96,6 +97,10 @@ absl::Status JobSession::Compute(const v1::Round& round, ServerStream& stream,
     result.set_correct(losses->correct);
     result.set_predictions(losses->predictions);
     result.set_examples(losses->examples);
+    if (round.kind() == v1::TRAIN && !std::isfinite(losses->loss_sum)) {
+      result.set_anomaly(
+          computation_->FindAnomaly(round.step(), node, round.learning_rate_factor()));
+    }
     stream.Send(message);
   }
   // While the server sums up: the same shards are likely to come next.
@@ -117,10 +122,13 @@ absl::StatusOr<NodeLosses> JobSession::ComputeNode(const v1::Round& round, const
   header.set_step(round.step());
   header.set_first_shard(node.first);
   header.set_end_shard(node.end);
-  return computation_->Train(round.step(), node, [&](int chunk, const Tensor& values) {
-    header.set_chunk(chunk);
-    SendGradient(header, message, values, stream);
-  });
+  return computation_->Train(
+      round.step(), node,
+      [&](int chunk, const Tensor& values) {
+        header.set_chunk(chunk);
+        SendGradient(header, message, values, stream);
+      },
+      round.learning_rate_factor());
 }
 
 void JobSession::SendGradient(v1::GradientChunk& header, v1::WorkerMessage& message,

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "engine/autograd/anomaly.h"
 #include "engine/autograd/arithmetic_ops.h"
 #include "engine/autograd/grad_mode.h"
 #include "engine/autograd/shard_cuts.h"
@@ -41,6 +43,8 @@ void AddLosses(absl::Span<const float> losses, double& sum) {
 // parameters are so many that kernels have work for all threads anyway.
 constexpr int64_t kMostShardGradientBytes = int64_t{256} << 20;
 
+}  // namespace
+
 NodeLosses Together(const NodeLosses& left, const NodeLosses& right) {
   NodeLosses both;
   both.loss_sum = left.loss_sum + right.loss_sum;
@@ -49,8 +53,6 @@ NodeLosses Together(const NodeLosses& left, const NodeLosses& right) {
   both.examples = left.examples + right.examples;
   return both;
 }
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<NodeComputation>> NodeComputation::Create(
     const v1::JobSpec& spec, std::shared_ptr<const JobData> data, int64_t chunk_elements,
@@ -158,7 +160,8 @@ Tensor NodeComputation::EmptyGradient() const {
 }
 
 absl::StatusOr<NodeLosses> NodeComputation::Train(uint64_t step, const ShardNode& node,
-                                                  const ChunkHandler& on_chunk) {
+                                                  const ChunkHandler& on_chunk,
+                                                  double learning_rate_factor) {
   on_chunk_ = &on_chunk;
   gradient_ = EmptyGradient();
   const int chunks =
@@ -173,6 +176,17 @@ absl::StatusOr<NodeLosses> NodeComputation::Train(uint64_t step, const ShardNode
     }
   }
   const NodeBatch batch = BatchOf(step, node);
+  if (plan_.local_steps > 0) {
+    // Nothing is final before all shards have taken all of their steps.
+    on_chunk_ = nullptr;
+    auto losses = TrainLocally(batch, learning_rate_factor, gradient_);
+    on_chunk_ = &on_chunk;
+    slot_ready_.assign(slot_ready_.size(), true);
+    if (losses.ok()) EmitRemainingChunks();
+    on_chunk_ = nullptr;
+    gradient_ = Tensor();
+    return losses;
+  }
   const std::vector<ShardStrategy> strategies = StrategiesFor(batch.shards());
   FastestOf& fastest =
       fastest_.try_emplace(node.size(), static_cast<int>(strategies.size())).first->second;
@@ -324,6 +338,25 @@ absl::Status NodeComputation::MakeModelsFor(int threads) {
     more_models_.push_back(*std::move(model));
   }
   return absl::OkStatus();
+}
+
+std::string NodeComputation::FindAnomaly(uint64_t step, const ShardNode& node,
+                                         double learning_rate_factor) {
+  // What was gathered for the first time is used up.
+  prefetched_.clear();
+  const NodeBatch batch = BatchOf(step, node);
+  for (int shard = 0; shard < batch.shards(); ++shard) {
+    autograd::AnomalyGuard guard;
+    Tensor gradient = Tensor::Zeros(Shape{layout_.total_elements()});
+    const NodeBatch part = batch.Part(shard, shard + 1);
+    const auto losses = plan_.local_steps > 0
+                            ? TrainShardLocally(part, learning_rate_factor, gradient)
+                            : TrainBatch(*model_, part, gradient);
+    if (losses.ok() && guard.report().empty()) continue;
+    return absl::StrCat("shard ", node.first + shard, ": ",
+                        losses.ok() ? guard.report() : losses.status().message());
+  }
+  return "";
 }
 
 // ---- finished chunks

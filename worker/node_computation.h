@@ -36,6 +36,9 @@ struct NodeLosses {
   uint64_t examples = 0;
 };
 
+// The sums of two neighbours, the left one's part first.
+NodeLosses Together(const NodeLosses& left, const NodeLosses& right);
+
 // How a node of several shards is computed; the bits are the same.
 enum class ShardStrategy {
   kWholeNode,       // as one batch, its weight gradients cut at shard borders
@@ -72,8 +75,13 @@ class NodeComputation {
 
   // Gradient sum and losses of the node's examples in step `step`. Errors:
   // InvalidArgument: a label that does not suit the model.
+  // In local SGD not the gradient's sum, but that of what the shards changed;
+  // `learning_rate_factor`: the schedule's, for their own steps.
   absl::StatusOr<NodeLosses> Train(uint64_t step, const ShardNode& node,
-                                   const ChunkHandler& on_chunk);
+                                   const ChunkHandler& on_chunk, double learning_rate_factor = 1);
+  // Computes the node again to find the operation that first gave a number that
+  // is not finite; one line that names shard and operation, empty: all are.
+  std::string FindAnomaly(uint64_t step, const ShardNode& node, double learning_rate_factor = 1);
   // Losses of the node's validation examples.
   absl::StatusOr<NodeLosses> Evaluate(const ShardNode& node);
   // Gathers the examples of a Train call that is likely to come.
@@ -124,6 +132,11 @@ class NodeComputation {
   void FinishShard(Tensor& gradient) const;
   void AddGradients(Tensor& gradient, const Tensor& other) const;
   // Makes copies of the model, which share its parameters, for so many threads.
+  // Local SGD (node_computation_local.cc).
+  absl::StatusOr<NodeLosses> TrainLocally(const NodeBatch& batch, double learning_rate_factor,
+                                          Tensor change);
+  absl::StatusOr<NodeLosses> TrainShardLocally(const NodeBatch& batch, double learning_rate_factor,
+                                               Tensor change);
   absl::Status MakeModelsFor(int threads);
   void OnParameterReady(int slot);
   void EmitRemainingChunks();

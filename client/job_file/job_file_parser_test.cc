@@ -143,7 +143,8 @@ epochs: 1
                   "job.yaml:4:1: lost: unknown field, did you mean 'loss'? (known: name, seed, "
                   "data, model, loss, optimizer, learning_rate_schedule, epochs, steps, "
                   "batch_size, shards, shuffle, init_from, workers, checkpoint, "
-                  "gradient_clipping, parameter_groups, ema, gradient_format)",
+                  "gradient_clipping, parameter_groups, ema, gradient_format, priority and 3 "
+                  "more)",
                   "job.yaml:6:28: model[0].linear.out_features: got '2.5' (number), want a whole "
                   "number",
                   HasSubstr("job.yaml:7:5: model[1]: unknown layer 'rely', did you mean 'relu'? "

@@ -215,7 +215,7 @@ TEST(YamlToProtoTest, ReadsEnumsInLowerCase) {
   EXPECT_EQ(read.message.state(), v1::SUCCEEDED);
   EXPECT_THAT(Read<v1::Job>("state: runing").problems,
               ElementsAre("f:1:8: state: got 'runing' (text), did you mean 'running'? (known: "
-                          "queued, running, succeeded, failed, cancelled)"));
+                          "queued, running, succeeded, failed, cancelled, paused)"));
   EXPECT_THAT(Read<v1::Job>("state: [1]").problems,
               ElementsAre(HasSubstr("state: got a list, known: queued")));
 }

@@ -73,6 +73,11 @@ int FakeJobService::init_from_pieces() {
   return init_from_pieces_;
 }
 
+v1::ForkRequest FakeJobService::fork_request() {
+  absl::MutexLock lock(&mutex_);
+  return fork_request_;
+}
+
 int FakeJobService::watch_calls() {
   absl::MutexLock lock(&mutex_);
   return watch_calls_;
@@ -105,6 +110,7 @@ grpc::Status FakeJobService::SubmitJob(grpc::ServerContext*,
   reader->Read(&request);
   response->mutable_spec()->Swap(request.mutable_spec());
   response->set_state(v1::QUEUED);
+  const v1::ForkRequest from = request.from();
   std::string data;
   int pieces = 0;
   while (reader->Read(&request)) {
@@ -116,6 +122,7 @@ grpc::Status FakeJobService::SubmitJob(grpc::ServerContext*,
     absl::MutexLock lock(&mutex_);
     if (!failure_.ok()) return failure_;
     init_from_data_ = data;
+    fork_request_ = from;
     init_from_pieces_ = pieces;
     response->set_job_id(absl::StrCat("job-", jobs_.size() + 1));
     jobs_[response->job_id()] = *response;
@@ -177,6 +184,21 @@ grpc::Status FakeJobService::CancelJob(grpc::ServerContext*, const v1::CancelJob
     }
     job->set_state(v1::CANCELLED);
     job->set_state_reason("cancelled by a client");
+    ++versions_[job->job_id()];
+    *response = *job;
+    return grpc::Status::OK;
+  });
+  if (status.ok()) Announce(*response);
+  return status;
+}
+
+grpc::Status FakeJobService::PauseJob(grpc::ServerContext*, const v1::PauseJobRequest* request,
+                                      v1::Job* response) {
+  const grpc::Status status = WithJob(request->job_id(), [&](v1::Job* job) {
+    mutex_.AssertHeld();
+    if (IsFinal(job->state())) return grpc::Status(grpc::FAILED_PRECONDITION, "the job has ended");
+    job->set_state(v1::PAUSED);
+    job->set_state_reason("paused by a client");
     ++versions_[job->job_id()];
     *response = *job;
     return grpc::Status::OK;

@@ -29,8 +29,8 @@ class FakeJobService : public v1::JobService::Service {
   void SetModel(const std::string& bytes);
   // All later calls fail so; OK: no more.
   void FailCalls(const grpc::Status& status);
-  // Called, outside of all locks, after a job was submitted, resumed, or
-  // cancelled.
+  // Called, outside of all locks, after a job was submitted, resumed,
+  // paused or cancelled.
   void OnChange(std::function<void(const v1::Job&)> callback);
   // Makes watchers' streams end without an error, as a stopping server's do.
   void EndStreams();
@@ -38,6 +38,7 @@ class FakeJobService : public v1::JobService::Service {
   // What the newest SubmitJob brought, and in how many pieces.
   std::string init_from_data();
   int init_from_pieces();
+  v1::ForkRequest fork_request();
   int watch_calls();
 
   grpc::Status SubmitJob(grpc::ServerContext*, grpc::ServerReader<v1::SubmitJobRequest>* reader,
@@ -50,6 +51,8 @@ class FakeJobService : public v1::JobService::Service {
                         grpc::ServerWriter<v1::Job>* writer) override;
   grpc::Status CancelJob(grpc::ServerContext*, const v1::CancelJobRequest* request,
                          v1::Job* response) override;
+  grpc::Status PauseJob(grpc::ServerContext*, const v1::PauseJobRequest* request,
+                        v1::Job* response) override;
   grpc::Status ResumeJob(grpc::ServerContext*, const v1::ResumeJobRequest* request,
                          v1::Job* response) override;
   grpc::Status ListWorkers(grpc::ServerContext*, const v1::ListWorkersRequest*,
@@ -70,6 +73,7 @@ class FakeJobService : public v1::JobService::Service {
   grpc::Status failure_ ABSL_GUARDED_BY(mutex_);
   std::function<void(const v1::Job&)> on_change_ ABSL_GUARDED_BY(mutex_);
   std::string init_from_data_ ABSL_GUARDED_BY(mutex_);
+  v1::ForkRequest fork_request_ ABSL_GUARDED_BY(mutex_);
   int init_from_pieces_ ABSL_GUARDED_BY(mutex_) = 0;
   int watch_calls_ ABSL_GUARDED_BY(mutex_) = 0;
   int stream_generation_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -338,6 +338,35 @@ absl::StatusOr<optim::UpdateRules> MakeUpdateRules(const v1::JobSpec& spec,
   return rules;
 }
 
+absl::StatusOr<optim::UpdateRules> MakeServerRules(const v1::JobSpec& spec,
+                                                   const nn::ParameterLayout& layout) {
+  absl::StatusOr<optim::UpdateRules> rules = MakeUpdateRules(spec, layout);
+  if (!rules.ok() || !spec.consistency().has_local_sgd()) return rules;
+  const v1::OuterChoice& outer = spec.consistency().local_sgd().outer();
+  optim::SgdOptions options;
+  options.learning_rate = 1;
+  if (!outer.has_average()) {
+    const v1::NesterovOuter& nesterov = outer.nesterov();
+    options.learning_rate =
+        nesterov.has_learning_rate() ? DecimalValue(nesterov.learning_rate()) : 0.7;
+    options.momentum = nesterov.has_momentum() ? DecimalValue(nesterov.momentum()) : 0.9;
+    options.nesterov = options.momentum > 0;
+  }
+  const auto optimizer = std::make_shared<optim::Sgd>(options);
+  for (optim::UpdateRule& rule : rules->rules) {
+    if (rule.optimizer != nullptr) rule = {optimizer, 1};
+  }
+  rules->clipping = {};
+  return rules;
+}
+
+absl::StatusOr<optim::UpdateRules> MakeLocalRules(const v1::JobSpec& spec,
+                                                  const nn::ParameterLayout& layout) {
+  absl::StatusOr<optim::UpdateRules> rules = MakeUpdateRules(spec, layout);
+  if (rules.ok()) rules->average_decay = 0;
+  return rules;
+}
+
 optim::Schedule MakeSchedule(const v1::ScheduleChoice& choice) {
   v1::ScheduleChoice filled = choice;
   FillScheduleDefaults(&filled);

@@ -22,6 +22,15 @@ namespace lockstep {
 absl::StatusOr<optim::UpdateRules> MakeUpdateRules(const v1::JobSpec& spec,
                                                    const nn::ParameterLayout& layout);
 
+// What the server does with a step's sum: MakeUpdateRules, but in local SGD the
+// outer optimizer for every trained parameter (and ema), whose gradient is the
+// mean of what the shards changed.
+absl::StatusOr<optim::UpdateRules> MakeServerRules(const v1::JobSpec& spec,
+                                                   const nn::ParameterLayout& layout);
+// What a shard does by itself in a step of local SGD: MakeUpdateRules without ema.
+absl::StatusOr<optim::UpdateRules> MakeLocalRules(const v1::JobSpec& spec,
+                                                  const nn::ParameterLayout& layout);
+
 // An empty choice is the constant schedule.
 optim::Schedule MakeSchedule(const v1::ScheduleChoice& choice);
 // The state beside a plateau schedule, before the first step; of any other

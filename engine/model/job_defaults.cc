@@ -8,6 +8,7 @@ namespace lockstep {
 namespace {
 
 constexpr uint32_t kDefaultShards = 8;
+constexpr uint64_t kDefaultDigestInterval = 16;
 
 void FillText(v1::TextSource* text) {
   if (text->tokens().tokens_case() == v1::TokensChoice::TOKENS_NOT_SET) {
@@ -46,6 +47,18 @@ void FillData(v1::Data* data) {
   LOCKSTEP_DEFAULT(scaling, standard_deviation, 1.0f);
 }
 
+void FillConsistency(v1::ConsistencyChoice* choice) {
+  if (choice->consistency_case() == v1::ConsistencyChoice::CONSISTENCY_NOT_SET) {
+    choice->mutable_sync();
+  }
+  if (!choice->has_local_sgd()) return;
+  v1::OuterChoice* outer = choice->mutable_local_sgd()->mutable_outer();
+  if (outer->outer_case() == v1::OuterChoice::OUTER_NOT_SET) outer->mutable_nesterov();
+  if (!outer->has_nesterov()) return;
+  LOCKSTEP_DEFAULT(outer->mutable_nesterov(), learning_rate, 0.7f);
+  LOCKSTEP_DEFAULT(outer->mutable_nesterov(), momentum, 0.9f);
+}
+
 }  // namespace
 
 void FillJobDefaults(v1::JobSpec* spec) {
@@ -61,6 +74,11 @@ void FillJobDefaults(v1::JobSpec* spec) {
   LOCKSTEP_DEFAULT(spec->mutable_workers(), min, 1);
   LOCKSTEP_DEFAULT(spec->mutable_workers(), max, spec->shards());
   LOCKSTEP_DEFAULT(spec->mutable_checkpoint(), interval_steps, 0);
+  LOCKSTEP_DEFAULT(spec, priority, 0);
+  LOCKSTEP_DEFAULT(spec, retries, 0);
+  LOCKSTEP_DEFAULT(spec->mutable_tensor_digests(), interval_steps, kDefaultDigestInterval);
+  LOCKSTEP_DEFAULT(spec->mutable_tensor_digests(), shards, false);
+  FillConsistency(spec->mutable_consistency());
 }
 
 }  // namespace lockstep

@@ -12,6 +12,10 @@ JobPlan JobPlan::For(const v1::JobSpec& spec) {
     plan.labels_per_example *= static_cast<uint64_t>(extent);
   }
   plan.batch_size = spec.batch_size();
+  if (spec.consistency().has_local_sgd()) {
+    plan.local_steps = spec.consistency().local_sgd().steps();
+    plan.batch_size *= plan.local_steps;
+  }
   plan.shards = static_cast<int>(spec.shards());
   plan.steps_per_epoch = (plan.training_examples + plan.batch_size - 1) / plan.batch_size;
   plan.total_steps = spec.has_steps() ? spec.steps() : spec.epochs() * plan.steps_per_epoch;

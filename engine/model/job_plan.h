@@ -29,7 +29,9 @@ struct JobPlan {
   uint64_t training_examples = 0;
   uint64_t validation_examples = 0;
   uint64_t labels_per_example = 1;
-  uint64_t batch_size = 0;
+  uint64_t batch_size = 0;  // of a whole step: in local SGD of all its local steps
+  // In local SGD: steps that each shard takes by itself within one step; else 0.
+  uint64_t local_steps = 0;
   int shards = 0;
   uint64_t steps_per_epoch = 0;
   uint64_t total_steps = 0;

@@ -28,6 +28,9 @@ constexpr size_t kMaxNameLength = 128;
 // Elements of one example: an index into them fits in 32 bits.
 constexpr int64_t kMaxExampleElements = int64_t{1} << 31;
 constexpr size_t kProblemsInStatus = 5;
+constexpr int kMaxPriority = 1000;
+constexpr uint64_t kMaxRetries = 100;
+constexpr uint64_t kMaxLocalSteps = 65536;
 
 // The rules, one function per message.
 
@@ -185,6 +188,39 @@ void CheckGradientFormat(const v1::JobSpec& spec, FieldChecker* checker) {
                     "float32 (1) or bfloat16 (2)");
 }
 
+void CheckQueueing(const v1::JobSpec& spec, FieldChecker* checker) {
+  if (spec.priority() < -kMaxPriority || spec.priority() > kMaxPriority) {
+    checker->AddRange("priority", spec.priority(),
+                      absl::StrCat(-kMaxPriority, " to ", kMaxPriority));
+  }
+  checker->WholeNumber("retries", spec.retries(), 0, kMaxRetries);
+}
+
+void CheckConsistency(const v1::JobSpec& spec, FieldChecker* checker) {
+  if (!spec.consistency().has_local_sgd()) return;
+  const v1::LocalSgd& local = spec.consistency().local_sgd();
+  const std::string path = "consistency.local_sgd";
+  checker->WholeNumber(path + ".steps", local.steps(), 1, kMaxLocalSteps);
+  if (local.outer().has_nesterov()) {
+    checker->Positive(path + ".outer.nesterov.learning_rate",
+                      local.outer().nesterov().learning_rate());
+    checker->Fraction(path + ".outer.nesterov.momentum", local.outer().nesterov().momentum());
+  }
+}
+
+void CheckFork(const v1::JobSpec& spec, FieldChecker* checker) {
+  const v1::Fork& fork = spec.forked_from();
+  checker->Digest("forked_from.checkpoint_sha256", fork.checkpoint_sha256());
+  checker->Digest("forked_from.model_sha256", fork.model_sha256());
+  if (!spec.init_from().empty()) {
+    checker->Add("init_from", "got a file and another job to go on from, want at most one");
+  }
+  if (spec.has_steps() && spec.steps() <= fork.step()) {
+    checker->AddRange("steps", spec.steps(),
+                      absl::StrCat("more than the ", fork.step(), " steps of ", fork.job_id()));
+  }
+}
+
 void CheckExtents(const std::string& path, const google::protobuf::RepeatedField<int64_t>& extents,
                   FieldChecker* checker) {
   int64_t elements = 1;
@@ -255,8 +291,11 @@ std::vector<FieldProblem> ValidateJobSpec(const v1::JobSpec& original) {
   CheckShardsAndWorkers(spec, &checker);
   CheckGradientFormat(spec, &checker);
   checker.OptionalPath("init_from", spec.init_from());
+  CheckQueueing(spec, &checker);
+  CheckConsistency(spec, &checker);
   checker.Digest("init_from_sha256", spec.init_from_sha256());
   if (spec.has_data_summary()) CheckDataSummary(spec, &checker);
+  if (spec.has_forked_from()) CheckFork(spec, &checker);
   return std::move(checker).Take();
 }
 

@@ -46,6 +46,17 @@ std::vector<std::string> Problems(const v1::JobSpec& spec) {
 }
 std::vector<std::string> Problems(const std::string& text) { return Problems(Spec(text)); }
 
+TEST(ValidateJobSpecTest, QueueingAndConsistencyHaveTheirRanges) {
+  using testing::ElementsAre;
+  EXPECT_THAT(Problems("priority: 1001"), ElementsAre("priority: got 1001, want -1000 to 1000"));
+  EXPECT_THAT(Problems("retries: 101"), ElementsAre("retries: got 101, want 0 to 100"));
+  EXPECT_THAT(Problems("consistency { local_sgd {} }"),
+              ElementsAre("consistency.local_sgd.steps: got 0, want 1 to 65536"));
+  EXPECT_THAT(
+      Problems("consistency { local_sgd { steps: 5 outer { nesterov { momentum: 1 } } } }"),
+      ElementsAre("consistency.local_sgd.outer.nesterov.momentum: got 1, want 0 <= it < 1"));
+}
+
 TEST(FillJobDefaultsTest, SetsEveryDefault) {
   v1::JobSpec spec = Spec();
   FillJobDefaults(&spec);
@@ -62,6 +73,10 @@ TEST(FillJobDefaultsTest, SetsEveryDefault) {
     shuffle: true
     workers { min: 1 max: 8 }
     checkpoint { interval_steps: 0 }
+    priority: 0
+    retries: 0
+    tensor_digests { interval_steps: 16 shards: false }
+    consistency { sync {} }
   )pb");
   expected.mutable_model(0)->mutable_linear()->set_bias(true);
   EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(spec, expected))

@@ -14,6 +14,8 @@
 #include "engine/data/atomic_file.h"
 #include "engine/data/model_hash.h"
 #include "engine/data/sha256.h"
+#include "engine/model/job_identity.h"
+#include "engine/model/receipt.h"
 #include "server/storage/state_files.h"
 
 namespace lockstep::server {
@@ -135,6 +137,37 @@ absl::StatusOr<CheckpointRecord> AlreadySaved(JobStore& store, const std::string
   return absl::NotFoundError("not saved yet");
 }
 
+// Of everything that training goes on from: parameters, and the optimizer's
+// state under its names in the file.
+std::string StateSha256(const Checkpoint& checkpoint) {
+  std::vector<data::NamedTensor> tensors = checkpoint.parameters;
+  for (const data::NamedTensor& state : checkpoint.optimizer_state) {
+    tensors.push_back({kOptimizerPrefix + state.name, state.tensor});
+  }
+  return data::ModelSha256(tensors);
+}
+
+// The receipt that comes after those on record.
+absl::StatusOr<v1::Receipt> NextReceipt(JobStore& store, const std::string& job_id,
+                                        const Checkpoint& checkpoint) {
+  const absl::StatusOr<v1::Job> job = store.GetJob(job_id);
+  if (!job.ok()) return job.status();
+  const auto before = store.ReceiptBefore(job_id, checkpoint.step);
+  if (!before.ok()) return before.status();
+  v1::Receipt receipt;
+  receipt.set_step(checkpoint.step);
+  receipt.set_job_sha256(JobSha256(job->spec()));
+  receipt.set_data_sha256(DataSha256(job->spec()));
+  receipt.set_model_sha256(data::ModelSha256(ModelOf(checkpoint)));
+  receipt.set_state_sha256(StateSha256(checkpoint));
+  // A forked job's chain begins with the checkpoint that it goes on from.
+  receipt.set_previous(job->spec().has_forked_from() ? job->spec().forked_from().checkpoint_sha256()
+                                                     : NoReceipt());
+  if (before->has_value()) receipt.set_previous((*before)->receipt());
+  receipt.set_receipt(HashOfReceipt(receipt));
+  return receipt;
+}
+
 absl::Status NoneLeft(const std::string& job_id, const std::vector<std::string>& messages) {
   std::string text = absl::StrCat(job_id, " has no checkpoint");
   if (!messages.empty()) absl::StrAppend(&text, ": ", absl::StrJoin(messages, "; "));
@@ -182,9 +215,20 @@ absl::StatusOr<CheckpointRecord> SaveCheckpoint(JobStore& store, const std::stri
                                                 int keep) {
   const absl::StatusOr<CheckpointRecord> saved = AlreadySaved(store, job_id, checkpoint);
   if (saved.ok() || !absl::IsNotFound(saved.status())) return saved;
+  const absl::StatusOr<v1::Receipt> receipt = NextReceipt(store, job_id, checkpoint);
+  if (!receipt.ok()) return receipt.status();
+  Checkpoint with_receipt = checkpoint;  // shares the tensors
+  with_receipt.metadata["job_sha256"] = receipt->job_sha256();
+  with_receipt.metadata["data_sha256"] = receipt->data_sha256();
+  with_receipt.metadata["state_sha256"] = receipt->state_sha256();
+  with_receipt.metadata["previous_receipt"] = receipt->previous();
+  with_receipt.metadata["receipt"] = receipt->receipt();
   const absl::StatusOr<WrittenCheckpoint> written =
-      WriteCheckpoint(store.checkpoints_dir(), job_id, checkpoint);
+      WriteCheckpoint(store.checkpoints_dir(), job_id, with_receipt);
   if (!written.ok()) return written.status();
+  // Before the row: a checkpoint that is there has its receipt.
+  const absl::Status noted = store.RecordReceipt(job_id, *receipt);
+  if (!noted.ok()) return noted;
   const CheckpointRecord record = {checkpoint.step, written->file_name, written->file_sha256,
                                    written->model_sha256, now};
   const absl::Status recorded = store.RecordCheckpoint(job_id, record);
@@ -215,6 +259,47 @@ absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& checkpoints_dir,
   if (model_sha256 != record.model_sha256) {
     return absl::DataLossError(absl::StrCat("checkpoint ", path, ": model hash, got ", model_sha256,
                                             ", want ", record.model_sha256));
+  }
+  return checkpoint;
+}
+
+absl::StatusOr<CheckpointFile> ReadCheckpointFile(JobStore& store, const std::string& job_id,
+                                                  std::optional<uint64_t> step) {
+  const auto records = store.Checkpoints(job_id);
+  if (!records.ok()) return records.status();
+  std::vector<uint64_t> steps;
+  for (const CheckpointRecord& record : *records) {
+    steps.push_back(record.step);
+    if (step.value_or(record.step) != record.step) continue;
+    const std::string path =
+        absl::StrCat(store.checkpoints_dir(), "/", job_id, "/", record.file_name);
+    absl::StatusOr<std::string> bytes = ReadWholeFile(path);
+    if (absl::IsNotFound(bytes.status())) return absl::DataLossError(bytes.status().message());
+    if (!bytes.ok()) return bytes.status();
+    if (data::Sha256Hex(*bytes) != record.file_sha256) {
+      return absl::DataLossError(absl::StrCat("checkpoint ", path, " is damaged"));
+    }
+    return CheckpointFile{record, *std::move(bytes)};
+  }
+  if (steps.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(job_id, ": no checkpoint yet; the first is written after the first epoch"));
+  }
+  return absl::FailedPreconditionError(absl::StrCat(job_id, ": no checkpoint of step ", *step,
+                                                    ", there are those of ",
+                                                    absl::StrJoin(steps, ", ")));
+}
+
+absl::StatusOr<Checkpoint> ParseCheckpoint(absl::string_view bytes, const std::string& name) {
+  absl::StatusOr<data::SafetensorsFile> file = data::ParseSafetensors(bytes, name);
+  if (!file.ok()) return absl::DataLossError(file.status().message());
+  uint64_t step = 0;
+  if (!absl::SimpleAtoi(file->metadata["step"], &step)) {
+    return absl::DataLossError(absl::StrCat(name, ": no checkpoint: it names no step"));
+  }
+  Checkpoint checkpoint = CheckpointOf(*std::move(file), step);
+  if (data::ModelSha256(ModelOf(checkpoint)) != checkpoint.metadata["model_sha256"]) {
+    return absl::DataLossError(absl::StrCat(name, ": its tensors are not of its model_sha256"));
   }
   return checkpoint;
 }

@@ -19,11 +19,13 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "engine/data/safetensors.h"
 #include "server/storage/job_store.h"
@@ -68,7 +70,9 @@ absl::StatusOr<WrittenCheckpoint> WriteCheckpoint(const std::string& checkpoints
                                                   const std::string& job_id,
                                                   const Checkpoint& checkpoint);
 
-// WriteCheckpoint, then its row, then PruneCheckpoints(keep). Where the step's
+// WriteCheckpoint with its receipt in the metadata (job_sha256, data_sha256,
+// state_sha256, previous_receipt, receipt), then the receipt's row, then the
+// checkpoint's, then PruneCheckpoints(keep). Where the step's
 // checkpoint is there already, whole and of the same parameters, it is left as
 // it is and its row returned: a job's step determines its state.
 // Threads: one per job at a time. Blocks for as long as the disk takes.
@@ -81,6 +85,20 @@ absl::StatusOr<CheckpointRecord> SaveCheckpoint(JobStore& store, const std::stri
 absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& checkpoints_dir,
                                           const std::string& job_id,
                                           const CheckpointRecord& record);
+
+// The bytes of a checkpoint's file, checked against its row.
+struct CheckpointFile {
+  CheckpointRecord record;
+  std::string bytes;
+};
+// That of `step`, or the newest. FAILED_PRECONDITION: there is none of that
+// step (the message names those that there are); DATA_LOSS: it is damaged.
+absl::StatusOr<CheckpointFile> ReadCheckpointFile(JobStore& store, const std::string& job_id,
+                                                  std::optional<uint64_t> step);
+
+// What a checkpoint's file holds. `name`: for messages. DATA_LOSS: no
+// checkpoint, or not whole.
+absl::StatusOr<Checkpoint> ParseCheckpoint(absl::string_view bytes, const std::string& name);
 
 // The newest checkpoint whose file is whole. A damaged file is renamed to
 // "<name>.damaged"; its row, and that of a missing file, is dropped, with an

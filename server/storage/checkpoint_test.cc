@@ -83,10 +83,17 @@ TEST_F(CheckpointTest, ComesBackBitForBitAfterReopening) {
   const std::string model_sha256 = data::ModelSha256(written.parameters);
   EXPECT_EQ(loaded->record.model_sha256, model_sha256);
   EXPECT_EQ(store_->GetJob(job_)->model_sha256(), model_sha256);
-  const std::map<std::string, std::string> metadata = {{"format_version", "1"},
+  const v1::Receipt receipt = store_->Receipts(job_)->back();
+  EXPECT_EQ(store_->GetJob(job_)->receipt(), receipt.receipt());
+  const std::map<std::string, std::string> metadata = {{"data_sha256", receipt.data_sha256()},
+                                                       {"format_version", "1"},
                                                        {"job", job_},
+                                                       {"job_sha256", receipt.job_sha256()},
                                                        {"model_sha256", model_sha256},
                                                        {"optimizer", "sgd"},
+                                                       {"previous_receipt", receipt.previous()},
+                                                       {"receipt", receipt.receipt()},
+                                                       {"state_sha256", receipt.state_sha256()},
                                                        {"step", "100"}};
   EXPECT_EQ(loaded->checkpoint.metadata, metadata);
 }

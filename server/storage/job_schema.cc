@@ -61,13 +61,42 @@ CREATE TABLE events (
 CREATE INDEX events_by_job ON events (job, number);
 )";
 
+// Since schema 2.
+constexpr char kTablesOfProof[] = R"(
+CREATE TABLE receipts (
+  job INTEGER NOT NULL REFERENCES jobs (number),
+  step INTEGER NOT NULL,
+  receipt BLOB NOT NULL,         -- lockstep.v1.Receipt
+  PRIMARY KEY (job, step)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE digests (
+  job INTEGER NOT NULL REFERENCES jobs (number),
+  step INTEGER NOT NULL,
+  digest BLOB NOT NULL,          -- lockstep.v1.StepDigest
+  PRIMARY KEY (job, step)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE digested_tensors (
+  job INTEGER PRIMARY KEY REFERENCES jobs (number),
+  names BLOB NOT NULL            -- lockstep.v1.JobDigests without steps
+) STRICT;
+)";
+
 absl::Status CreateTables(Database& database) {
   absl::StatusOr<Transaction> transaction = Transaction::Begin(database);
   if (!transaction.ok()) return transaction.status();
-  const absl::Status created =
-      database.Execute(absl::StrCat(kTables, "PRAGMA application_id = ", kApplicationId,
-                                    "; PRAGMA user_version = ", kJobSchemaVersion, ";"));
+  const absl::Status created = database.Execute(
+      absl::StrCat(kTables, kTablesOfProof, "PRAGMA application_id = ", kApplicationId,
+                   "; PRAGMA user_version = ", kJobSchemaVersion, ";"));
   if (!created.ok()) return created;
+  return transaction->Commit();
+}
+
+absl::Status AddTables(Database& database) {
+  absl::StatusOr<Transaction> transaction = Transaction::Begin(database);
+  if (!transaction.ok()) return transaction.status();
+  const absl::Status added = database.Execute(
+      absl::StrCat(kTablesOfProof, "PRAGMA user_version = ", kJobSchemaVersion, ";"));
+  if (!added.ok()) return added;
   return transaction->Commit();
 }
 
@@ -105,7 +134,10 @@ absl::Status PrepareJobSchema(Database& database) {
   }
   const absl::Status connected = database.Execute(kConnection);
   if (!connected.ok()) return connected;
-  return is_new ? CreateTables(database) : CheckWhole(database);
+  if (is_new) return CreateTables(database);
+  const absl::Status whole = CheckWhole(database);
+  if (!whole.ok() || *version == kJobSchemaVersion) return whole;
+  return AddTables(database);
 }
 
 }  // namespace lockstep::server

@@ -8,11 +8,11 @@
 namespace lockstep::server {
 
 // Rises with every change of the tables; kept in the file's user_version.
-inline constexpr int kJobSchemaVersion = 1;
+inline constexpr int kJobSchemaVersion = 2;
 
 // Sets the connection up, checks that the file is whole, and creates the
-// tables in an empty one. FAILED_PRECONDITION: the file is another program's
-// or of a newer schema; DATA_LOSS: it is damaged.
+// tables in an empty one, and those that an older version's file lacks. FAILED_PRECONDITION: the
+// file is another program's or of a newer schema; DATA_LOSS: it is damaged.
 absl::Status PrepareJobSchema(Database& database);
 
 }  // namespace lockstep::server

@@ -257,6 +257,12 @@ absl::StatusOr<v1::Job> JobStore::ReadJob(const Statement& row) const {
   if (!row.IsNull(6)) SetTimestamp(row.Integer(6), job.mutable_ended_at());
   job.set_checkpoint_step(static_cast<uint64_t>(row.Integer(7)));  // NULL reads as 0
   job.set_model_sha256(row.Bytes(8));
+  if (!row.IsNull(10)) {
+    v1::Receipt receipt;
+    const absl::Status read = ParseColumn(row, 10, place + "'s receipt", &receipt);
+    if (!read.ok()) return read;
+    job.set_receipt(receipt.receipt());
+  }
   if (row.IsNull(9)) return job;
   v1::EpochMetrics newest;
   const absl::Status measured = ParseColumn(row, 9, place + "'s newest measurement", &newest);
@@ -272,9 +278,11 @@ absl::StatusOr<v1::Job> JobStore::ReadJob(const Statement& row) const {
 absl::StatusOr<std::vector<v1::Job>> JobStore::ReadJobs(absl::string_view condition_and_order) {
   absl::StatusOr<Statement> select = database_->Prepare(absl::StrCat(
       "SELECT number, spec, state, reason, submitted_at, started_at, ended_at,"
-      " checkpoints.step, checkpoints.model_sha256, metrics.measurement FROM jobs"
+      " checkpoints.step, checkpoints.model_sha256, metrics.measurement, receipts.receipt"
+      " FROM jobs"
       " LEFT JOIN checkpoints ON checkpoints.job = number AND checkpoints.step ="
       " (SELECT MAX(step) FROM checkpoints WHERE job = number)"
+      " LEFT JOIN receipts ON receipts.job = number AND receipts.step = checkpoints.step"
       " LEFT JOIN metrics ON metrics.job = number AND metrics.kind = 'epoch' AND metrics.step ="
       " (SELECT MAX(step) FROM metrics WHERE job = number AND kind = 'epoch') ",
       condition_and_order));

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -89,6 +90,23 @@ class JobStore {
   absl::Status DropCheckpoint(const std::string& job_id, uint64_t step);
   // Newest (highest step) first. Empty for an unknown job.
   absl::StatusOr<std::vector<CheckpointRecord>> Checkpoints(const std::string& job_id);
+
+  // Adds the receipt, in place of one of the same step.
+  absl::Status RecordReceipt(const std::string& job_id, const v1::Receipt& receipt);
+  // The newest of fewer steps than `step`, if there is one.
+  absl::StatusOr<std::optional<v1::Receipt>> ReceiptBefore(const std::string& job_id,
+                                                           uint64_t step);
+  // Oldest first. Empty for an unknown job.
+  absl::StatusOr<std::vector<v1::Receipt>> Receipts(const std::string& job_id);
+
+  // Adds the digests, each in place of one of the same step; `digests.tensors`
+  // in place of those before.
+  absl::Status RecordDigests(const std::string& job_id, const v1::JobDigests& digests);
+  // Those of more steps than `after_step`, oldest first.
+  absl::StatusOr<v1::JobDigests> Digests(const std::string& job_id, uint64_t after_step);
+  // Forgets receipts and digests of later steps than `step`: for a job that goes
+  // back to an older checkpoint.
+  absl::Status DropProofAfter(const std::string& job_id, uint64_t step);
 
   // All that is on record: of `progress` the epochs and the newest validation
   // values, `workers` empty; model_sha256 and checkpoint_step are those of the

@@ -1,5 +1,6 @@
-// lockstep cancel JOB
+// lockstep cancel JOB, lockstep pause JOB
 #include <memory>
+#include <string>
 
 #include "client/commands.h"
 #include "client/exit_code.h"
@@ -15,12 +16,14 @@ struct Options {
   OutputFormat format = OutputFormat::kText;
 };
 
-int Run(const Options& options, const Environment& environment) {
+// `stop`: the call of JobClient that does it.
+int Run(const Options& options, const Environment& environment,
+        absl::StatusOr<v1::Job> (JobClient::*stop)(const std::string&)) {
   absl::StatusOr<std::unique_ptr<JobClient>> client = ConnectToServer(environment, options.server);
   if (!client.ok()) return Fail(environment, client.status());
   InterruptWatcher interrupt;
   OnInterruptScope cancel(&interrupt, [&] { (*client)->CancelCalls(); });
-  const absl::StatusOr<v1::Job> job = (*client)->Cancel(options.job_id);
+  const absl::StatusOr<v1::Job> job = (client->get()->*stop)(options.job_id);
   if (!job.ok()) return Fail(environment, ExplainJobError(job.status(), options.job_id));
   if (options.format == OutputFormat::kJson) {
     *environment.out << ToJson(*job);
@@ -33,14 +36,19 @@ int Run(const Options& options, const Environment& environment) {
   return kExitOk;
 }
 
-}  // namespace
-
-CommandFunction DeclareCancel(CLI::App* app) {
+CommandFunction DeclareStop(CLI::App* app,
+                            absl::StatusOr<v1::Job> (JobClient::*stop)(const std::string&)) {
   auto options = std::make_shared<Options>();
   app->add_option("job", options->job_id, "The job's id, e.g. job-1")->required();
   AddServerOption(app, &options->server);
   AddFormatOption(app, &options->format);
-  return [options](const Environment& environment) { return Run(*options, environment); };
+  return
+      [options, stop](const Environment& environment) { return Run(*options, environment, stop); };
 }
+
+}  // namespace
+
+CommandFunction DeclareCancel(CLI::App* app) { return DeclareStop(app, &JobClient::Cancel); }
+CommandFunction DeclarePause(CLI::App* app) { return DeclareStop(app, &JobClient::Pause); }
 
 }  // namespace lockstep::client

@@ -1,0 +1,156 @@
+#include "client/recomputation.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/local_cluster.h"
+#include "client/output_format.h"
+#include "engine/data/sha256.h"
+
+namespace lockstep::client {
+namespace {
+
+// Between two looks at a job that is being computed.
+constexpr absl::Duration kPause = absl::Milliseconds(20);
+
+// A folder for the time being.
+class TemporaryFolder {
+ public:
+  static absl::StatusOr<TemporaryFolder> Create(const std::string& within) {
+    std::string path = absl::StrCat(within, "/lockstep-XXXXXX");
+    if (mkdtemp(path.data()) == nullptr) {
+      return absl::InternalError(absl::StrCat("cannot make a folder in ", within));
+    }
+    return TemporaryFolder(std::move(path));
+  }
+  TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, "")) {}
+  TemporaryFolder& operator=(TemporaryFolder&&) = delete;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  explicit TemporaryFolder(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+// Until the job has ended or has the step behind it, and is then stopped.
+absl::Status RunUpTo(EmbeddedCluster* cluster, JobClient* client, InterruptWatcher* interrupt,
+                     const std::string& job_id, uint64_t last_step) {
+  std::vector<std::string> notes;
+  while (true) {
+    if (interrupt->interrupted()) return absl::CancelledError("interrupted");
+    if (absl::Status status = cluster->Supervise(&notes); !status.ok()) return status;
+    const absl::StatusOr<v1::Job> job = client->Get(job_id);
+    if (!job.ok()) return job.status();
+    if (job->state() == v1::SUCCEEDED) return absl::OkStatus();
+    if (job->state() == v1::FAILED) {
+      // As far as it came; what it came to is compared.
+      if (job->progress().step() > 0) return absl::OkStatus();
+      return absl::FailedPreconditionError(
+          absl::StrCat("cannot compute the job on this machine: ", job->state_reason()));
+    }
+    const size_t refused = job->state_reason().find("cannot take part: ");
+    if (refused != std::string::npos) {
+      return absl::FailedPreconditionError(absl::StrCat("cannot compute the job on this machine: ",
+                                                        job->state_reason().substr(refused + 18)));
+    }
+    if (job->progress().step() >= last_step) {
+      const absl::Status cancelled = client->Cancel(job_id).status();
+      // It may have come to its own end just now.
+      return absl::IsFailedPrecondition(cancelled) ? absl::OkStatus() : cancelled;
+    }
+    absl::SleepFor(kPause);
+  }
+}
+
+absl::StatusOr<Recomputed> ComputeOn(EmbeddedCluster* cluster, JobClient* client,
+                                     InterruptWatcher* interrupt, const v1::JobSpec& spec,
+                                     const std::string& checkpoint, uint64_t last_step) {
+  const absl::StatusOr<v1::Job> job = spec.has_forked_from()
+                                          ? client->SubmitBytes(spec, checkpoint)
+                                          : client->Submit(spec, spec.init_from());
+  if (!job.ok()) return job.status();
+  if (absl::Status status = cluster->StartWorkers(); !status.ok()) return status;
+  const absl::Status ran = RunUpTo(cluster, client, interrupt, job->job_id(), last_step);
+  if (!ran.ok()) return ran;
+  Recomputed recomputed;
+  auto digests = client->GetDigests(job->job_id(), 0);
+  if (!digests.ok()) return digests.status();
+  recomputed.digests = *std::move(digests);
+  const auto receipts = client->ListReceipts(job->job_id());
+  if (!receipts.ok()) return receipts.status();
+  recomputed.receipts.assign(receipts->receipts().begin(), receipts->receipts().end());
+  return recomputed;
+}
+
+}  // namespace
+
+absl::StatusOr<StretchStart> FindStart(JobClient* client, const v1::Job& job,
+                                       const v1::ListReceiptsResponse& receipts, uint64_t step) {
+  StretchStart start;
+  start.spec = job.spec();
+  const v1::Fork own = job.spec().forked_from();
+  start.step = job.spec().has_forked_from() ? own.step() : 0;
+  uint64_t from = 0;
+  for (const uint64_t checkpoint : receipts.checkpoints()) {
+    if (checkpoint <= step && checkpoint > start.step) from = checkpoint;
+  }
+  if (from == 0 && !job.spec().has_forked_from()) return start;
+  auto bytes = client->PullCheckpoint(job.job_id(), from == 0 ? own.step() : from);
+  if (!bytes.ok()) return bytes.status();
+  start.checkpoint = *std::move(bytes);
+  if (from == 0) return start;
+  start.step = from;
+  start.spec.clear_init_from();
+  start.spec.clear_init_from_sha256();
+  v1::Fork& fork = *start.spec.mutable_forked_from();
+  fork.Clear();
+  fork.set_job_id(job.job_id());
+  fork.set_step(from);
+  fork.set_checkpoint_sha256(data::Sha256Hex(start.checkpoint));
+  return start;
+}
+
+absl::StatusOr<Recomputed> Recompute(const Environment& environment, InterruptWatcher* interrupt,
+                                     const StretchStart& start, const RecomputeOptions& options) {
+  absl::StatusOr<EmbeddedClusterOptions> cluster_options =
+      LocalClusterOptions(environment, /*workers=*/1, options.threads);
+  if (!cluster_options.ok()) return cluster_options.status();
+  const auto folder = TemporaryFolder::Create(environment.temporary_folder);
+  if (!folder.ok()) return folder.status();
+  cluster_options->state_dir = folder->path() + "/state";
+  cluster_options->log_dir = folder->path();
+  v1::JobSpec spec = start.spec;
+  spec.mutable_workers()->set_min(1);
+  spec.clear_retries();
+  spec.mutable_tensor_digests()->set_interval_steps(options.digest_interval);
+  spec.mutable_tensor_digests()->set_shards(options.shard_digests);
+  auto cluster =
+      EmbeddedCluster::Start(*cluster_options, [interrupt] { return interrupt->interrupted(); });
+  if (!cluster.ok()) return cluster.status();
+  const std::string socket_folder = (*cluster)->socket_folder();
+  const std::string own_folder = folder->path();
+  interrupt->SetLastWords([socket_folder, own_folder] {
+    std::error_code ignored;
+    std::filesystem::remove_all(socket_folder, ignored);
+    std::filesystem::remove_all(own_folder, ignored);
+  });
+  auto client = JobClient::Create((*cluster)->address(), environment.timeouts);
+  if (!client.ok()) return client.status();
+  auto recomputed = ComputeOn(cluster->get(), client->get(), interrupt, spec, start.checkpoint,
+                              options.last_step);
+  (*cluster)->Stop();
+  interrupt->SetLastWords({});
+  return recomputed;
+}
+
+}  // namespace lockstep::client
