@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/kernels/bfloat16.h"
 #include "engine/tensor_digest.h"
 #include "server/shard_assignment.h"
 
@@ -253,13 +254,22 @@ std::vector<std::string> JobRunner::WorkersForRound() const {
 
 // ---- what workers answer
 
+uint64_t JobRunner::DigestOfGradient(const Tensor& values) const {
+  if (spec_.gradient_format() != v1::GRADIENT_FORMAT_BFLOAT16) {
+    return DigestOf(values.span<float>());
+  }
+  // Through shared memory they come before they are rounded.
+  Tensor rounded = values.Clone();
+  kernels::RoundToBfloat16(rounded.span<float>());
+  return DigestOf(std::as_const(rounded).span<float>());
+}
+
 absl::Status JobRunner::OnGradientChunk(const std::string& name, const v1::GradientChunk& message,
                                         Tensor values) {
   const ShardNode node{static_cast<int>(message.first_shard()),
                        static_cast<int>(message.end_shard())};
   const bool wants_digest = spec_.tensor_digests().shards() && node.size() == 1;
-  const uint64_t digest =
-      wants_digest ? DigestOf(static_cast<const Tensor&>(values).span<float>()) : 0;
+  const uint64_t digest = wants_digest ? DigestOfGradient(values) : 0;
   std::shared_ptr<StepAggregation> aggregation;
   {
     absl::MutexLock lock(&mutex_);

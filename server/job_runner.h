@@ -166,6 +166,7 @@ class JobRunner {
   void EndEpoch(std::optional<double> validation_loss_sum) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void End(v1::JobState state, const std::string& reason, bool with_checkpoint)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  uint64_t DigestOfGradient(const Tensor& values) const;
   void RecordDigest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Checkpoint Snapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::vector<std::string> ReadyWorkers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
