@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <set>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -87,7 +88,7 @@ void JobManager::AddActive(const std::string& job_id, const v1::JobSpec& spec) {
   Reschedule();
 }
 
-std::shared_ptr<JobRunner> JobManager::RunnerOf(const std::string& job_id) {
+std::shared_ptr<JobExecution> JobManager::RunnerOf(const std::string& job_id) {
   const auto number = ParseJobId(job_id);
   if (!number.ok()) return nullptr;
   absl::MutexLock lock(&mutex_);
@@ -116,6 +117,32 @@ absl::StatusOr<ModelPlan> CheckSubmission(v1::JobSpec& spec, const LayerRegistry
   return plan;
 }
 
+// Whether the updates are such as a job of this kind can have: each of work that
+// there is, and taken at parameters that were there.
+absl::Status CheckReplay(const v1::JobSpec& spec, const v1::Arrivals& replay) {
+  if (replay.tickets().empty()) return absl::OkStatus();
+  const JobPlan plan = JobPlan::For(spec);
+  const auto shards = static_cast<uint64_t>(plan.shards);
+  if (!plan.order_matters) {
+    return absl::InvalidArgumentError("replay: got updates, want none: the job's bits do not "
+                                      "depend on their order");
+  }
+  if (replay.tickets_size() != replay.bases_size() || replay.step() > plan.total_steps) {
+    return absl::InvalidArgumentError("replay: got lists that do not fit each other and the job");
+  }
+  std::set<uint64_t> tickets;
+  for (int i = 0; i < replay.tickets_size(); ++i) {
+    const uint64_t ticket = replay.tickets(i);
+    if (ticket / shards >= replay.step() || replay.bases(i) > static_cast<uint64_t>(i) ||
+        !tickets.insert(ticket).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("replay: update ", i, ": got ticket ", ticket, " of base ",
+                       replay.bases(i), ", which cannot be"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 // A runner that does nothing, for CheckFork.
 class NoHost : public JobRunnerHost {
  public:
@@ -123,6 +150,7 @@ class NoHost : public JobRunnerHost {
   void OnEpoch(const std::string&, const v1::EpochMetrics&) override {}
   void OnWorkerReleased(const std::string&, const std::string&) override {}
   void OnDigest(const std::string&, const v1::StepDigest&) override {}
+  void OnArrivals(const std::string&, const v1::Arrivals&) override {}
   void OnCheckpoint(const std::string&, Checkpoint) override {}
   void OnEnded(const std::string&, v1::JobState, const std::string&,
                std::optional<Checkpoint>) override {}
@@ -167,7 +195,8 @@ absl::StatusOr<size_t> JobManager::MostInitialBytes(v1::JobSpec spec) {
          kMostHeaderBytes;
 }
 
-absl::StatusOr<v1::Job> JobManager::Submit(v1::JobSpec spec, const std::string& initial_data) {
+absl::StatusOr<v1::Job> JobManager::Submit(v1::JobSpec spec, const std::string& initial_data,
+                                           const v1::Arrivals& replay) {
   if (const auto plan = CheckSubmission(spec, options_.layers); !plan.ok()) return plan.status();
   {
     absl::MutexLock lock(&mutex_);
@@ -177,8 +206,13 @@ absl::StatusOr<v1::Job> JobManager::Submit(v1::JobSpec spec, const std::string& 
     const absl::Status fits = CheckFork(spec, initial_data, options_.layers);
     if (!fits.ok()) return fits;
   }
+  if (const absl::Status valid = CheckReplay(spec, replay); !valid.ok()) return valid;
   const auto job_id = CreateJobFrom(*store_, spec, initial_data, options_.now());
   if (!job_id.ok()) return job_id.status();
+  if (!replay.tickets().empty()) {
+    const absl::Status recorded = store_->RecordReplay(*job_id, replay);
+    if (!recorded.ok()) return recorded;
+  }
   {
     absl::MutexLock lock(&mutex_);
     AddActive(*job_id, spec);
@@ -209,7 +243,7 @@ absl::StatusOr<v1::Job> JobManager::Get(const std::string& job_id) {
   if (const absl::Status damaged = CheckRecord(*job); !damaged.ok()) return damaged;
   FillProgressFromRecord(&*job);
   std::string unsaved;
-  std::shared_ptr<JobRunner> runner;
+  std::shared_ptr<JobExecution> runner;
   {
     absl::MutexLock lock(&mutex_);
     const auto found = active_.find(*ParseJobId(job_id));
@@ -347,6 +381,10 @@ absl::StatusOr<v1::ListReceiptsResponse> JobManager::Receipts(const std::string&
   return response;
 }
 
+absl::StatusOr<std::vector<v1::Arrivals>> JobManager::Arrivals(const std::string& job_id) {
+  return store_->Arrivals(job_id);
+}
+
 absl::StatusOr<v1::JobDigests> JobManager::Digests(const std::string& job_id, uint64_t after_step) {
   return store_->Digests(job_id, after_step);
 }
@@ -371,7 +409,7 @@ void JobManager::WaitForChange(absl::Duration timeout) {
 }
 
 void JobManager::Shutdown(absl::Duration timeout) {
-  std::vector<std::shared_ptr<JobRunner>> runners;
+  std::vector<std::shared_ptr<JobExecution>> runners;
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;

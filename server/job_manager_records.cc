@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/model/job_plan.h"
+#include "server/async_runner.h"
 #include "server/job_manager.h"
 #include "server/storage/initial_parameters.h"
 
@@ -41,8 +43,8 @@ void JobManager::Activate(const std::string& job_id) {
                   *wanted_end == v1::PAUSED ? "paused by a client" : "cancelled by a client");
 }
 
-absl::StatusOr<std::shared_ptr<JobRunner>> JobManager::MakeRunner(const std::string& job_id,
-                                                                  const v1::JobSpec& spec) {
+absl::StatusOr<std::shared_ptr<JobExecution>> JobManager::MakeRunner(const std::string& job_id,
+                                                                     const v1::JobSpec& spec) {
   JobRunner::Options options;
   options.job_id = job_id;
   options.spec = spec;
@@ -74,7 +76,13 @@ absl::StatusOr<std::shared_ptr<JobRunner>> JobManager::MakeRunner(const std::str
   const auto record = store_->GetJob(job_id);
   if (!record.ok()) return record.status();
   options.epochs.assign(record->progress().epochs().begin(), record->progress().epochs().end());
-  return JobRunner::Create(std::move(options));
+  if (!JobPlan::For(spec).order_matters) return JobRunner::Create(std::move(options));
+  AsyncRunner::Options async;
+  async.job = std::move(options);
+  auto replay = store_->Replay(job_id);
+  if (!replay.ok()) return replay.status();
+  async.replay = *std::move(replay);
+  return AsyncRunner::Create(std::move(async));
 }
 
 // ---- what runners report
@@ -119,14 +127,25 @@ void JobManager::OnDigest(const std::string& job_id, const v1::StepDigest& diges
   *pending_[job_id].digests.add_steps() = digest;
 }
 
-absl::Status JobManager::WriteDigests(const std::string& job_id) {
+void JobManager::OnArrivals(const std::string& job_id, const v1::Arrivals& arrivals) {
+  absl::MutexLock lock(&pending_mutex_);
+  pending_[job_id].arrivals.push_back(arrivals);
+}
+
+absl::Status JobManager::WriteProof(const std::string& job_id) {
   v1::JobDigests digests;
+  std::vector<v1::Arrivals> arrivals;
   {
     absl::MutexLock lock(&pending_mutex_);
     const auto found = pending_.find(job_id);
-    if (found == pending_.end() || found->second.digests.steps().empty()) return absl::OkStatus();
+    if (found == pending_.end()) return absl::OkStatus();
     digests.Swap(&found->second.digests);
+    arrivals = std::exchange(found->second.arrivals, {});
   }
+  for (const v1::Arrivals& stretch : arrivals) {
+    if (auto status = store_->RecordArrivals(job_id, stretch); !status.ok()) return status;
+  }
+  if (digests.steps().empty()) return absl::OkStatus();
   {
     absl::MutexLock lock(&mutex_);
     const auto job = active_.find(*ParseJobId(job_id));
@@ -161,7 +180,7 @@ void JobManager::WritePending(const std::string& job_id) {
     status.Update(store_->RecordEpoch(job_id, metrics));
   }
   if (pending.checkpoint.has_value()) {
-    status.Update(WriteDigests(job_id));
+    status.Update(WriteProof(job_id));
     status.Update(SaveCheckpoint(*store_, job_id, *pending.checkpoint, options_.now()).status());
   }
   Report(job_id, status);
@@ -186,7 +205,7 @@ void JobManager::OnEnded(const std::string& job_id, v1::JobState state, const st
 
 void JobManager::FinishJob(const std::string& job_id, v1::JobState state, std::string reason,
                            const std::optional<Checkpoint>& checkpoint) {
-  Report(job_id, WriteDigests(job_id));
+  Report(job_id, WriteProof(job_id));
   if (state == v1::FAILED && Retry(job_id, reason)) return;
   if (checkpoint.has_value()) {
     const auto saved = SaveCheckpoint(*store_, job_id, *checkpoint, options_.now());

@@ -33,6 +33,7 @@
 #include "engine/optim/schedule.h"
 #include "lockstep/v1/job_service.pb.h"
 #include "lockstep/v1/worker_service.pb.h"
+#include "server/job_execution.h"
 #include "server/parameter_store.h"
 #include "server/reduction_tree.h"
 #include "server/step_aggregation.h"
@@ -42,28 +43,8 @@
 
 namespace lockstep::server {
 
-// What a runner tells its owner. Called with the runner's lock held: an
-// implementation queues and returns, and must not call the runner back.
-class JobRunnerHost {
- public:
-  virtual ~JobRunnerHost() = default;
-  // The job's first round begins, or it waits again (`reason` not empty).
-  virtual void OnRunning(const std::string& job_id, const std::string& reason) = 0;
-  virtual void OnEpoch(const std::string& job_id, const v1::EpochMetrics& metrics) = 0;
-  // A worker that was to be released has none of the job's work any more.
-  virtual void OnWorkerReleased(const std::string& job_id, const std::string& worker) = 0;
-  // Digests of the parameters after a step, in the layout's order.
-  virtual void OnDigest(const std::string& job_id, const v1::StepDigest& digest) = 0;
-  // A state worth keeping; nothing in it changes any more.
-  virtual void OnCheckpoint(const std::string& job_id, Checkpoint checkpoint) = 0;
-  // The runner does nothing more. The checkpoint is absent where the last
-  // one is the best there is.
-  virtual void OnEnded(const std::string& job_id, v1::JobState state, const std::string& reason,
-                       std::optional<Checkpoint> checkpoint) = 0;
-};
-
 // Threads: any.
-class JobRunner {
+class JobRunner : public JobExecution {
  public:
   // ResourceExhausted where a server with so many bytes of memory cannot hold
   // the job: parameters, their next version, the optimizer's state, gradients
@@ -88,39 +69,24 @@ class JobRunner {
   // Errors: InvalidArgument: a model that cannot be built, or tensors that are
   // not its own.
   static absl::StatusOr<std::shared_ptr<JobRunner>> Create(Options options);
+  // The parameters as the seed gives them, with the optimizer's empty state.
+  // Errors: as Create.
+  static absl::StatusOr<std::unique_ptr<ParameterStore>> MakeStore(const v1::JobSpec& spec,
+                                                                   const LayerRegistry& layers);
 
-  // Gives the runner a worker; it is asked to prepare the job.
-  void AddWorker(const std::string& name, std::shared_ptr<WorkerLink> link);
-  // Takes a worker away, dead or alive; its unfinished nodes are handed out again.
-  void RemoveWorker(const std::string& name);
-  // Gives a worker up when it has finished the nodes that it has; the host is
-  // told then. OK for one that is not there: the host is told at once.
-  void ReleaseWorker(const std::string& name);
-
-  // What workers answer. InvalidArgument: a message that no honest worker
-  // sends; the caller closes the worker's stream. Answers that come too late
-  // are dropped and OK.
-  absl::Status OnJobReady(const std::string& name, const v1::JobReady& message);
+  void AddWorker(const std::string& name, std::shared_ptr<WorkerLink> link) override;
+  void RemoveWorker(const std::string& name) override;
+  void ReleaseWorker(const std::string& name) override;
+  absl::Status OnJobReady(const std::string& name, const v1::JobReady& message) override;
   absl::Status OnGradientChunk(const std::string& name, const v1::GradientChunk& message,
-                               Tensor values);
-  absl::Status OnNodeResult(const std::string& name, const v1::NodeResult& message);
-
-  // Ends the job with `state` and `reason` after the present step, or at once
-  // where no step goes on. kQueued stands for "to be continued" (server stops).
-  void Stop(v1::JobState state, const std::string& reason);
-  // Ends the job now, without a checkpoint.
-  void Fail(const std::string& reason);
-
-  // A worker that cannot take part, for the reason that `status` shows.
-  void NoteRefusal(const std::string& name, const std::string& message);
-  // It is gone; another one of that name may take part.
-  void ForgetRefusal(const std::string& name);
-
-  // The parameters' names, in the order of a StepDigest's tensors.
-  std::vector<std::string> ParameterNames() const;
-
-  // Fills progress, workers and, while it waits, state_reason.
-  void FillProgress(v1::Job* job) const;
+                               Tensor values) override;
+  absl::Status OnNodeResult(const std::string& name, const v1::NodeResult& message) override;
+  void Stop(v1::JobState state, const std::string& reason) override;
+  void Fail(const std::string& reason) override;
+  void NoteRefusal(const std::string& name, const std::string& message) override;
+  void ForgetRefusal(const std::string& name) override;
+  std::vector<std::string> ParameterNames() const override;
+  void FillProgress(v1::Job* job) const override;
 
  private:
   // A node handed out, and which of its chunks have come.

@@ -55,13 +55,13 @@ absl::Status JobRunner::CheckMemory(const v1::JobSpec& spec, const ModelPlan& pl
                          copies * plan.layout.total_elements() * sizeof(float), bytes);
 }
 
-absl::StatusOr<std::shared_ptr<JobRunner>> JobRunner::Create(Options options) {
-  const v1::JobSpec& spec = options.spec;
-  const auto plan = PlanModel(spec, ExampleShape(spec), options.layers);
+absl::StatusOr<std::unique_ptr<ParameterStore>> JobRunner::MakeStore(const v1::JobSpec& spec,
+                                                                     const LayerRegistry& layers) {
+  const auto plan = PlanModel(spec, ExampleShape(spec), layers);
   if (!plan.ok()) return plan.status();
   const absl::Status fits = CheckMemory(spec, *plan, ReadMachineMemory().available_bytes);
   if (!fits.ok()) return fits;
-  auto model = BuildModel(spec, ExampleShape(spec), options.layers);
+  auto model = BuildModel(spec, ExampleShape(spec), layers);
   if (!model.ok()) return model.status();
   nn::ParameterLayout layout = nn::ParameterLayout::Of(**model);
   if (layout.total_elements() == 0) {
@@ -70,12 +70,17 @@ absl::StatusOr<std::shared_ptr<JobRunner>> JobRunner::Create(Options options) {
   Tensor parameters = nn::CopyParameters(**model, layout);
   auto rules = MakeServerRules(spec, layout);
   if (!rules.ok()) return rules.status();
-  auto store =
-      std::make_unique<ParameterStore>(std::move(layout), *std::move(rules), std::move(parameters));
+  return std::make_unique<ParameterStore>(std::move(layout), *std::move(rules),
+                                          std::move(parameters));
+}
+
+absl::StatusOr<std::shared_ptr<JobRunner>> JobRunner::Create(Options options) {
+  auto store = MakeStore(options.spec, options.layers);
+  if (!store.ok()) return store.status();
   const std::optional<Checkpoint> checkpoint = std::move(options.checkpoint);
   const bool is_forked = options.checkpoint_is_forked;
   const auto initial = std::move(options.initial_parameters);
-  std::shared_ptr<JobRunner> runner(new JobRunner(std::move(options), std::move(store)));
+  std::shared_ptr<JobRunner> runner(new JobRunner(std::move(options), *std::move(store)));
   absl::MutexLock lock(&runner->mutex_);
   absl::Status status;
   if (checkpoint.has_value()) {

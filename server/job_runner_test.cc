@@ -81,6 +81,7 @@ struct RecordingHost : public JobRunnerHost {
   void OnDigest(const std::string&, const v1::StepDigest& digest) override {
     digests.push_back(digest);
   }
+  void OnArrivals(const std::string&, const v1::Arrivals&) override {}
   void OnCheckpoint(const std::string&, Checkpoint checkpoint) override {
     checkpoints.push_back(std::move(checkpoint));
   }

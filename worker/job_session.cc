@@ -64,7 +64,7 @@ absl::Status JobSession::Compute(const v1::Round& round, ServerStream& stream,
     return absl::InvalidArgumentError(absl::StrCat(
         "round.step: got ", round.step(), ", want less than ", computation_->plan().total_steps));
   }
-  const auto parameters = replica_->Adopt(round.step());
+  const auto parameters = replica_->Adopt(round.has_version() ? round.version() : round.step());
   if (!parameters.ok()) return parameters.status();
   computation_->SetParameters(*parameters);
   stream.ReleaseShared(replica_->released());

@@ -7,11 +7,16 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <limits>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "engine/kernels/optimizer_update.h"
 #include "engine/model/build_model.h"
+#include "engine/model/build_optimizer.h"
 #include "engine/model/job_spec.h"
+#include "engine/optim/parameter_updater.h"
 
 namespace lockstep::worker {
 namespace {
@@ -199,6 +204,83 @@ TEST(NodeComputationTest, EvaluationAddsUpOverAnyCut) {
   const auto right = job.computation->Evaluate({4, 8});
   EXPECT_EQ(left->loss_sum + right->loss_sum, all->loss_sum);
   EXPECT_EQ(left->correct + right->correct, all->correct);
+}
+
+v1::JobSpec LocalSpec(int shards, uint32_t batch_size, uint32_t steps) {
+  v1::JobSpec spec = Spec(shards, batch_size);
+  spec.mutable_consistency()->mutable_local_sgd()->set_steps(steps);
+  FillJobDefaults(&spec);
+  return spec;
+}
+
+TEST(LocalSgdTest, ANodeIsTheTreeOverItsShardsWhoeverComputesThem) {
+  for (int shards : {1, 3, 8}) {
+    // The epoch's 23 examples: whole meetings and a shorter last one, with
+    // empty shards and batches.
+    for (uint32_t batch_size : {4u, 6u}) {
+      SCOPED_TRACE(testing::Message() << shards << " shards, batches of " << batch_size);
+      Job job(LocalSpec(shards, batch_size, 3));
+      const uint64_t steps = job.computation->plan().steps_per_epoch;
+      for (uint64_t step = 0; step < steps; ++step) {
+        ExpectSame(job.Train(step, {0, shards}), ByTree(job, step, {0, shards}));
+      }
+    }
+  }
+}
+
+// With one shard a meeting's local steps are the steps of an ordinary training.
+TEST(LocalSgdTest, LocalStepsAreTheOptimizersSteps) {
+  const v1::JobSpec local_spec = LocalSpec(1, 5, 2);
+  Job local(local_spec);
+  Job sync(Spec(1, 5));
+  const auto data = JobData::Load(local_spec);
+  const nn::ParameterLayout& layout = sync.computation->layout();
+  Tensor start = nn::CopyParameters(**BuildModel(local_spec, (*data)->example_shape()), layout);
+  auto rules = MakeLocalRules(local_spec, layout);
+  ASSERT_TRUE(rules.ok());
+  optim::ParameterUpdater updater(layout, *std::move(rules));
+  Tensor parameters = start.Clone();
+  double loss_sum = 0;
+  for (uint64_t step : {0, 1}) {
+    sync.computation->SetParameters(parameters);
+    const Job::Result result = sync.Train(step, {0, 1});
+    loss_sum += result.losses.loss_sum;
+    optim::UpdateStep update;
+    update.step = step;
+    update.batch_size = 5;
+    update.learning_rate_factor = 0.5;
+    Tensor next = Tensor::Empty(parameters.shape());
+    updater.Update(update, 0, result.gradient, std::as_const(parameters).span<float>(),
+                   next.span<float>());
+    parameters = next;
+  }
+  std::vector<float> change(static_cast<size_t>(start.element_count()));
+  const auto losses = local.computation->Train(
+      0, {0, 1},
+      [&](int chunk, const Tensor& values) {
+        std::copy_n(values.data<float>(), values.element_count(), change.begin() + chunk * kChunk);
+      },
+      /*learning_rate_factor=*/0.5);
+  ASSERT_TRUE(losses.ok());
+  EXPECT_EQ(losses->loss_sum, loss_sum);
+  EXPECT_EQ(losses->examples, 10u);
+  for (size_t i = 0; i < change.size(); ++i) {
+    const float begin = std::as_const(start).data<float>()[i];
+    const float end = std::as_const(parameters).data<float>()[i];
+    ASSERT_EQ(change[i], begin - end) << i;
+  }
+}
+
+TEST(LocalSgdTest, AnAnomalyIsFoundInTheShardThatHasIt) {
+  v1::JobSpec spec = Spec(4, 8);
+  Job job(spec);
+  EXPECT_EQ(job.computation->FindAnomaly(0, {0, 4}), "");
+  Tensor broken = Tensor::Full(Shape{job.computation->layout().total_elements()},
+                               std::numeric_limits<float>::infinity());
+  job.computation->SetParameters(broken);
+  job.Train(0, {0, 2});
+  const std::string found = job.computation->FindAnomaly(0, {0, 2});
+  EXPECT_EQ(found.rfind("shard 0: forward of ", 0), 0u) << found;
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ constexpr size_t kProblemsInStatus = 5;
 constexpr int kMaxPriority = 1000;
 constexpr uint64_t kMaxRetries = 100;
 constexpr uint64_t kMaxLocalSteps = 65536;
+constexpr uint64_t kMaxStaleness = 1000000;
 
 // The rules, one function per message.
 
@@ -197,6 +198,10 @@ void CheckQueueing(const v1::JobSpec& spec, FieldChecker* checker) {
 }
 
 void CheckConsistency(const v1::JobSpec& spec, FieldChecker* checker) {
+  if (spec.consistency().has_bounded_staleness()) {
+    checker->WholeNumber("consistency.bounded_staleness", spec.consistency().bounded_staleness(), 0,
+                         kMaxStaleness);
+  }
   if (!spec.consistency().has_local_sgd()) return;
   const v1::LocalSgd& local = spec.consistency().local_sgd();
   const std::string path = "consistency.local_sgd";

@@ -75,6 +75,16 @@ CREATE TABLE digests (
   digest BLOB NOT NULL,          -- lockstep.v1.StepDigest
   PRIMARY KEY (job, step)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE arrivals (
+  job INTEGER NOT NULL REFERENCES jobs (number),
+  step INTEGER NOT NULL,         -- everything before it has arrived
+  arrivals BLOB NOT NULL,        -- lockstep.v1.Arrivals, since the row before
+  PRIMARY KEY (job, step)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE replays (
+  job INTEGER PRIMARY KEY REFERENCES jobs (number),
+  arrivals BLOB NOT NULL         -- lockstep.v1.Arrivals, all of them
+) STRICT;
 CREATE TABLE digested_tensors (
   job INTEGER PRIMARY KEY REFERENCES jobs (number),
   names BLOB NOT NULL            -- lockstep.v1.JobDigests without steps

@@ -104,7 +104,14 @@ class JobStore {
   absl::Status RecordDigests(const std::string& job_id, const v1::JobDigests& digests);
   // Those of more steps than `after_step`, oldest first.
   absl::StatusOr<v1::JobDigests> Digests(const std::string& job_id, uint64_t after_step);
-  // Forgets receipts and digests of later steps than `step`: for a job that goes
+  // Adds what arrived up to `arrivals.step` since the row before, in place of
+  // one of the same step. The rows, oldest first.
+  absl::Status RecordArrivals(const std::string& job_id, const v1::Arrivals& arrivals);
+  absl::StatusOr<std::vector<v1::Arrivals>> Arrivals(const std::string& job_id);
+  // The order that a job is to repeat; empty: none.
+  absl::Status RecordReplay(const std::string& job_id, const v1::Arrivals& arrivals);
+  absl::StatusOr<v1::Arrivals> Replay(const std::string& job_id);
+  // Forgets receipts, digests and arrivals of later steps than `step`: for a job that goes
   // back to an older checkpoint.
   absl::Status DropProofAfter(const std::string& job_id, uint64_t step);
 

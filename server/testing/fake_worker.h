@@ -107,17 +107,18 @@ class FakeWorker : public WorkerLink {
   }
 
   void Compute(const v1::Round& round) {
-    if (version_ != static_cast<int64_t>(round.step())) {
+    const uint64_t version = round.has_version() ? round.version() : round.step();
+    if (version_ != static_cast<int64_t>(version)) {
       // A server that opens a round before it has sent its parameters shows as
       // a wrong hash, or here.
       if (received_ != static_cast<int64_t>(parameters_.size()) ||
-          incoming_version_ != round.step()) {
+          incoming_version_ != version) {
         closed_ = absl::InternalError("round without its parameters");
         return;
       }
       parameters_ = std::move(incoming_);
       incoming_.clear();
-      version_ = static_cast<int64_t>(round.step());
+      version_ = static_cast<int64_t>(version);
     }
     for (const v1::ShardRange& range : round.nodes()) ComputeNode(round, range);
   }

@@ -218,6 +218,41 @@ TEST_F(JobControlTest, ReceiptsAreAChainAndVerifyComputesAStretchAgain) {
   EXPECT_THAT(bad.err, HasSubstr("want at most 69"));
 }
 
+TEST_F(JobControlTest, AnAsynchronousJobIsRepeatedInItsLoggedOrder) {
+  cluster_.StartWorker("first");
+  cluster_.StartWorker("second");
+  cluster_.WaitForWorkers(2);
+  for (const char* mode : {"async", "{bounded_staleness: 1}"}) {
+    DigitsJob job = ShortJob();
+    job.optimizer = "sgd: {learning_rate: 0.05}";
+    job.more = absl::StrCat("consistency: ", mode, "\nworkers: {min: 2}\n");
+    const std::string id = cluster_.Submit(Write(job));
+    const v1::Job done = cluster_.WaitForState(id, v1::SUCCEEDED);
+    EXPECT_GT(done.progress().validation_accuracy(), 0.8);
+    const CommandResult replay = cluster_.Lockstep({"replay", id});
+    EXPECT_EQ(replay.exit_code, 0) << replay;
+    EXPECT_THAT(replay.out, AllOf(StartsWith("repeated 552 updates, up to step 69\nequal: "),
+                                  HasSubstr(done.model_sha256())));
+    const CommandResult verify = cluster_.Lockstep({"verify", id});
+    EXPECT_EQ(verify.exit_code, 5) << verify;
+    EXPECT_THAT(verify.err, HasSubstr("use: lockstep replay")) << verify;
+  }
+  const std::string sync = cluster_.Submit(Write(ShortJob()));
+  cluster_.WaitForState(sync, v1::SUCCEEDED);
+  EXPECT_EQ(cluster_.Lockstep({"replay", sync}).exit_code, 5);
+}
+
+TEST_F(JobControlTest, LocalSgdGivesOneModelOnAnyNumberOfWorkers) {
+  DigitsJob job = ShortJob();
+  job.epochs = 10;
+  job.more = "consistency: {local_sgd: {steps: 5}}\n";
+  const std::string file = Write(job);
+  const std::string one = TrainedHash(cluster_.folder(), file, "one", {"--workers", "1"});
+  EXPECT_EQ(TrainedHash(cluster_.folder(), file, "three", {"--workers", "3", "--threads", "1"}),
+            one);
+  EXPECT_NE(TrainedHash(cluster_.folder(), Write(ShortJob()), "sync", {}), one);
+}
+
 TEST_F(JobControlTest, DiffNamesStepTensorShardAndField) {
   cluster_.StartWorker("first");
   const std::string file = Write(ShortJob());
