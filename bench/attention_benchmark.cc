@@ -1,12 +1,16 @@
 // Speed of attention, forward alone and with its gradient ("flops" is per second,
 // of the products alone: 2 forward and 5 backward, causal ones half), and of a
 // training pass through a layer built of it and through LSTM and GRU.
+// bench/peer_kernels.py has the same names for PyTorch's times of attention, lstm
+// and gru.
 //
 //   bazel run -c opt //bench:attention_benchmark
 #include <benchmark/benchmark.h>
 #include <omp.h>
 
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "engine/kernels/attention.h"
@@ -27,39 +31,45 @@ std::vector<float> Numbers(int64_t size) {
   return numbers;
 }
 
-// Arguments: examples, heads, positions, head_dim, causal, with gradient, threads.
-void BM_Attention(benchmark::State& state) {
-  AttentionExtents e;
-  e.examples = state.range(0);
-  e.heads = state.range(1);
-  e.positions = state.range(2);
-  e.head_dim = state.range(3);
-  e.causal = state.range(4) != 0;
-  const bool gradient = state.range(5) != 0;
-  omp_set_num_threads(static_cast<int>(state.range(6)));
+struct AttentionCase {
+  AttentionExtents extents;
+  bool gradient = false;
+  int threads = 1;
+};
+
+void BenchmarkAttention(benchmark::State& state, const AttentionCase& c) {
+  const AttentionExtents& e = c.extents;
+  omp_set_num_threads(c.threads);
   const int64_t size = e.examples * e.heads * e.positions * e.head_dim;
   const std::vector<float> qkv = Numbers(size * 3), dout = Numbers(size);
   std::vector<float> out(size), dqkv(size * 3);
   std::vector<float> statistics(e.examples * e.heads * e.positions * 2);
   for (auto _ : state) {
     Attention(e, {}, qkv.data(), out.data(), statistics.data());
-    if (gradient) {
+    if (c.gradient) {
       AttentionBackward(e, {}, qkv.data(), out.data(), statistics.data(), dout.data(), dqkv.data());
     }
     benchmark::ClobberMemory();
   }
   const double product = 2.0 * static_cast<double>(size * e.positions) / (e.causal ? 2 : 1);
-  state.counters["flops"] = benchmark::Counter(product * (gradient ? 7 : 2),
-                                               benchmark::Counter::kIsIterationInvariantRate,
-                                               benchmark::Counter::kIs1000);
+  state.counters["flops"] = benchmark::Counter(product * (c.gradient ? 7 : 2),
+                                               benchmark::Counter::kIsIterationInvariantRate);
 }
 
-BENCHMARK(BM_Attention)
-    ->ArgNames({"n", "heads", "t", "head_dim", "causal", "gradient", "threads"})
-    ->ArgsProduct({{16}, {4}, {128}, {32}, {1}, {0, 1}, {1, 2}})
-    ->ArgsProduct({{2}, {4}, {1024}, {64}, {0, 1}, {1}, {1, 2}})
-    ->Unit(benchmark::kMicrosecond)
-    ->UseRealTime();
+void RegisterAttention(const AttentionExtents& e, int threads) {
+  for (const bool gradient : {false, true}) {
+    const std::string name = std::string(e.causal ? "attention/" : "full_attention/") +
+                             std::to_string(e.examples) + "x" + std::to_string(e.heads) + "x" +
+                             std::to_string(e.positions) + "x" + std::to_string(e.head_dim) +
+                             (gradient ? "/training" : "/forward") +
+                             "/threads:" + std::to_string(threads);
+    const AttentionCase c{e, gradient, threads};
+    benchmark::RegisterBenchmark(name.c_str(),
+                                 [c](benchmark::State& state) { BenchmarkAttention(state, c); })
+        ->Unit(benchmark::kMicrosecond)
+        ->UseRealTime();
+  }
+}
 
 // Forward and backward, parameters' and input's gradients.
 void TrainThrough(benchmark::State& state, nn::Module& module, const Shape& shape, int threads) {
@@ -74,38 +84,51 @@ void TrainThrough(benchmark::State& state, nn::Module& module, const Shape& shap
   }
 }
 
-void BM_MultiheadAttention(benchmark::State& state) {
-  nn::MultiheadAttention module(128, 4,
-                                {/*causal=*/true, /*bias=*/true, /*rotary_base=*/0,
-                                 /*dropout=*/0});
-  TrainThrough(state, module, {16, 128, 128}, static_cast<int>(state.range(0)));
+using MakeModule = std::unique_ptr<nn::Module> (*)();
+
+void RegisterModule(const std::string& name, const Shape& shape, int threads, MakeModule make) {
+  benchmark::RegisterBenchmark(
+      (name + "/training/threads:" + std::to_string(threads)).c_str(),
+      [=](benchmark::State& state) { TrainThrough(state, *make(), shape, threads); })
+      ->Unit(benchmark::kMicrosecond)
+      ->UseRealTime();
 }
 
-void BM_TransformerBlock(benchmark::State& state) {
-  nn::TransformerBlock module(128, 4, {});
-  TrainThrough(state, module, {16, 128, 128}, static_cast<int>(state.range(0)));
+AttentionExtents Extents(int64_t examples, int64_t heads, int64_t positions, int64_t head_dim,
+                         bool causal) {
+  AttentionExtents e;
+  e.examples = examples;
+  e.heads = heads;
+  e.positions = positions;
+  e.head_dim = head_dim;
+  e.causal = causal;
+  return e;
 }
 
-void BM_Lstm(benchmark::State& state) {
-  nn::LSTM module(128, 128);
-  TrainThrough(state, module, {32, 64, 128}, static_cast<int>(state.range(0)));
+void RegisterAll(int threads) {
+  RegisterAttention(Extents(16, 4, 128, 32, /*causal=*/true), threads);
+  RegisterAttention(Extents(2, 4, 1024, 64, /*causal=*/true), threads);
+  RegisterAttention(Extents(2, 4, 1024, 64, /*causal=*/false), threads);
+  RegisterModule("lstm/32x64x128x128", {32, 64, 128}, threads,
+                 [] { return std::unique_ptr<nn::Module>(new nn::LSTM(128, 128)); });
+  RegisterModule("gru/32x64x128x128", {32, 64, 128}, threads,
+                 [] { return std::unique_ptr<nn::Module>(new nn::GRU(128, 128)); });
+  RegisterModule("multihead_attention/16x128x128", {16, 128, 128}, threads, [] {
+    return std::unique_ptr<nn::Module>(new nn::MultiheadAttention(
+        128, 4, {/*causal=*/true, /*bias=*/true, /*rotary_base=*/0, /*dropout=*/0}));
+  });
+  RegisterModule("transformer_block/16x128x128", {16, 128, 128}, threads,
+                 [] { return std::unique_ptr<nn::Module>(new nn::TransformerBlock(128, 4, {})); });
 }
-
-void BM_Gru(benchmark::State& state) {
-  nn::GRU module(128, 128);
-  TrainThrough(state, module, {32, 64, 128}, static_cast<int>(state.range(0)));
-}
-
-void Threads(benchmark::internal::Benchmark* benchmark) {
-  benchmark->ArgName("threads")->Arg(1)->Arg(2)->Unit(benchmark::kMicrosecond)->UseRealTime();
-}
-
-BENCHMARK(BM_MultiheadAttention)->Apply(Threads);
-BENCHMARK(BM_TransformerBlock)->Apply(Threads);
-BENCHMARK(BM_Lstm)->Apply(Threads);
-BENCHMARK(BM_Gru)->Apply(Threads);
 
 }  // namespace
 }  // namespace lockstep::kernels
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  lockstep::kernels::RegisterAll(1);
+  if (omp_get_num_procs() > 1) lockstep::kernels::RegisterAll(omp_get_num_procs());
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

@@ -51,8 +51,9 @@ void FillPlanes(const PaddedLayout& layout, int64_t channels, const float* x, fl
   }
 }
 
-// Stores the runs of a tile that was computed into `tile` [rows][vectors * lanes].
-// A vector may be stored whole where what lies behind its run comes later.
+// Stores the runs of a tile that was computed into `tile` [rows][vectors *
+// lanes]. A vector may be stored whole where what lies behind its run comes
+// later.
 HWY_INLINE void StoreRuns(const VectorPlan& plan, int64_t first_vector, int64_t vectors,
                           int64_t rows, const float* tile, float* out, int64_t out_stride) {
   const FloatTag d;
@@ -106,6 +107,36 @@ void ComputeCorrelation(const CorrelationTask& task) {
   }
 }
 
+// The same with rows as lanes, of which there are whole vectors: a tile is
+// computed as [positions][rows] and turned.
+void ComputeChannelCorrelation(const CorrelationTask& task) {
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(FloatTag()));
+  const int64_t vector_count = task.rows / lanes;
+  const int64_t tiles = (task.position_count + kTileRows - 1) / kTileRows;
+  HWY_ALIGN float scratch[kTileRows * kTileVectors * HWY_MAX_BYTES / sizeof(float)];
+  ChannelTile tile;
+  tile.source = task.source;
+  tile.taps = task.taps;
+  tile.tap_count = task.tap_count;
+  tile.relu = task.relu;
+  tile.out = scratch;
+  for (int64_t panel = task.first_panel; panel < task.end_panel; ++panel) {
+    const int64_t vector = EvenCut(vector_count, panel, task.panels);
+    const int64_t vectors = EvenCut(vector_count, panel + 1, task.panels) - vector;
+    const int64_t row = vector * lanes;
+    tile.weights = task.weights + row * task.tap_count;
+    tile.bias = task.bias == nullptr ? nullptr : task.bias + row;
+    for (int64_t i = 0; i < tiles; ++i) {
+      const int64_t position = EvenCut(task.position_count, i, tiles);
+      const int64_t positions = EvenCut(task.position_count, i + 1, tiles) - position;
+      tile.sources = task.positions + position;
+      ComputeTileOf(positions, vectors, tile);
+      PackTransposed(scratch, vectors * lanes, positions, vectors * lanes,
+                     task.out + row * task.out_stride + position, task.out_stride);
+    }
+  }
+}
+
 // dy of one example and group as panels of channels.
 void PackUpstream(int64_t channels, int64_t positions, const float* dy, float* panels) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(FloatTag()));
@@ -117,10 +148,10 @@ void PackUpstream(int64_t channels, int64_t positions, const float* dy, float* p
   }
 }
 
-// Some rows of positions at a time, so that the panel's part stays in the first
-// cache while all taps go through it.
+// Some rows of positions at a time, so that the panel's part stays in the
+// nearer caches while all taps go through it.
 void ComputeWeightGradient(const WeightGradientTask& task) {
-  constexpr int64_t kBlockFloats = 4096;
+  constexpr int64_t kBlockFloats = 16384;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(FloatTag()));
   const int64_t tile_columns = kTileVectors * lanes;
   const int64_t tiles = (task.tap_count + kTileRows - 1) / kTileRows;
@@ -171,6 +202,7 @@ namespace lockstep::kernels {
 HWY_EXPORT(ConvolutionTileShape);
 HWY_EXPORT(FillPlanes);
 HWY_EXPORT(ComputeCorrelation);
+HWY_EXPORT(ComputeChannelCorrelation);
 HWY_EXPORT(PackUpstream);
 HWY_EXPORT(ComputeWeightGradient);
 namespace {
@@ -221,6 +253,11 @@ struct Correlation {
   int64_t out_plane = 0;
   int64_t multiply_adds = 0;
   std::vector<CorrelationPhase> phases;
+  // The lanes are rows, not positions; `positions` has where each of those
+  // lies.
+  bool row_lanes = false;
+  std::vector<int32_t> positions;
+  int64_t panel_unit = 1;  // rows that panels do not cut: a vector of row lanes
 };
 
 // `taps` within a channel, whose weights lie at `kernel_taps` from the
@@ -238,6 +275,27 @@ void ExpandTaps(const Correlation& plan, const std::vector<int32_t>& taps,
   }
 }
 
+// Decides whether lanes are positions, of which the last vectors may go to
+// waste, or rows, whose tiles have to be turned. Planned for the first phase's
+// `grid` already: its vectors.
+void ChooseLanes(const PositionGrid& grid, const MatmulTileShape& tile, Correlation& plan) {
+  const VectorPlan& vectors = plan.phases[0].vectors;
+  const int64_t taps = static_cast<int64_t>(plan.phases[0].taps.size());
+  const bool dense = plan.phases.size() == 1 && grid.column_step == 1 &&
+                     grid.row_step == grid.columns && grid.first == 0;
+  plan.row_lanes = dense && plan.rows % tile.vector == 0 &&
+                   RowLanesCost(grid, taps, tile.vector) < PositionLanesCost(vectors, taps);
+  plan.panel_unit = plan.row_lanes ? tile.vector : 1;
+  plan.panels = DivideUp(plan.rows, plan.row_lanes ? tile.columns : tile.rows);
+  if (!plan.row_lanes) return;
+  plan.positions.clear();
+  for (int64_t row = 0; row < grid.rows; ++row) {
+    for (int64_t column = 0; column < grid.columns; ++column) {
+      plan.positions.push_back(static_cast<int32_t>(row * grid.pitch + column));
+    }
+  }
+}
+
 // Packs the weights of every phase and group into panels.
 const float* PackWeights(const float* weight, Correlation& plan) {
   static thread_local AlignedBuffer buffer;
@@ -251,8 +309,9 @@ const float* PackWeights(const float* weight, Correlation& plan) {
   for (const CorrelationPhase& phase : plan.phases) {
     for (int64_t group = 0; group < plan.groups; ++group) {
       for (int64_t panel = 0; panel < plan.panels; ++panel) {
-        const int64_t first = EvenCut(plan.rows, panel, plan.panels);
-        const int64_t end = EvenCut(plan.rows, panel + 1, plan.panels);
+        const int64_t units = plan.rows / plan.panel_unit;
+        const int64_t first = EvenCut(units, panel, plan.panels) * plan.panel_unit;
+        const int64_t end = EvenCut(units, panel + 1, plan.panels) * plan.panel_unit;
         const float* from = weight + group * plan.weight_group;
         for (const int32_t offset : phase.weight_offsets) {
           for (int64_t row = first; row < end; ++row) {
@@ -294,7 +353,8 @@ void Correlate(const Correlation& plan, const float* panels, const float* source
       CorrelationTask task;
       task.source = source + first_channel * plan.layout.height * plan.layout.width;
       if (plan.copied) {
-        HWY_DYNAMIC_DISPATCH(FillPlanes)(plan.layout, plan.channels, task.source, planes);
+        HWY_DYNAMIC_DISPATCH(FillPlanes)
+        (plan.layout, plan.channels, task.source, planes);
         task.source = planes;
       }
       task.rows = plan.rows;
@@ -310,7 +370,13 @@ void Correlate(const Correlation& plan, const float* panels, const float* source
         task.taps = phase.taps.data();
         task.vectors = &phase.vectors;
         task.weights = panels + phase.panels_offset + group * plan.rows * task.tap_count;
-        HWY_DYNAMIC_DISPATCH(ComputeCorrelation)(task);
+        if (plan.row_lanes) {
+          task.positions = plan.positions.data();
+          task.position_count = static_cast<int64_t>(plan.positions.size());
+          HWY_DYNAMIC_DISPATCH(ComputeChannelCorrelation)(task);
+        } else {
+          HWY_DYNAMIC_DISPATCH(ComputeCorrelation)(task);
+        }
       }
     }
   }
@@ -360,7 +426,8 @@ void ComputeShardPiece(const WeightGradientPlan& plan, const WeightPiece& piece,
     task.source =
         x + (n * s.in_channels + piece.group * group_in + piece.first_channel) * s.InPlane();
     if (plan.copied) {
-      HWY_DYNAMIC_DISPATCH(FillPlanes)(plan.layout, piece.channels, task.source, planes);
+      HWY_DYNAMIC_DISPATCH(FillPlanes)
+      (plan.layout, piece.channels, task.source, planes);
       task.source = planes;
     }
     HWY_DYNAMIC_DISPATCH(PackUpstream)
@@ -459,7 +526,6 @@ void Convolution(const ConvolutionShape& shape, const float* x, const float* wei
   plan.groups = s.groups;
   plan.channels = s.GroupInChannels();
   plan.rows = s.GroupOutChannels();
-  plan.panels = DivideUp(plan.rows, tile.rows);
   plan.weight_row = plan.channels * s.KernelSize();
   plan.weight_group = plan.rows * plan.weight_row;
   plan.out_plane = s.OutPlane();
@@ -477,7 +543,8 @@ void Convolution(const ConvolutionShape& shape, const float* x, const float* wei
   grid.destination_end = s.OutPlane();
   VectorPlan& vectors = plan.phases[0].vectors;
   PlanVectors(grid, plan.weight_row, !plan.layout.Plain(), tile.vector, vectors);
-  plan.copied = !plan.layout.Plain() || !vectors.direct;
+  ChooseLanes(grid, tile, plan);
+  plan.copied = !plan.layout.Plain() || !(vectors.direct || plan.row_lanes);
   const float* panels = PackWeights(weight, plan);
   Correlate(plan, panels, x, bias, activation == Activation::kRelu, y);
 }
@@ -494,7 +561,6 @@ void ConvolutionInputGradient(const ConvolutionShape& shape, const float* dy, co
   plan.groups = s.groups;
   plan.channels = s.GroupOutChannels();
   plan.rows = s.GroupInChannels();
-  plan.panels = DivideUp(plan.rows, tile.rows);
   plan.weight_row = s.KernelSize();
   plan.weight_group = s.GroupOutChannels() * s.GroupInChannels() * s.KernelSize();
   plan.out_plane = s.InPlane();
@@ -508,7 +574,8 @@ void ConvolutionInputGradient(const ConvolutionShape& shape, const float* dy, co
                s.GroupInChannels() * s.KernelSize(), phase);
     PlanVectors(gradient_phase.grid, static_cast<int64_t>(phase.taps.size()), !plan.layout.Plain(),
                 tile.vector, phase.vectors);
-    plan.copied = plan.copied || !phase.vectors.direct;
+    if (i == 0) ChooseLanes(gradient_phase.grid, tile, plan);
+    plan.copied = plan.copied || !(phase.vectors.direct || plan.row_lanes);
   }
   const float* panels = PackWeights(weight, plan);
   Correlate(plan, panels, dy, nullptr, false, dx);

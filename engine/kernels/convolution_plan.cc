@@ -12,6 +12,9 @@ int64_t DivideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
 constexpr int64_t kDirectStoreCost = 2;
 constexpr int64_t kRunStoreCost = 8;
 
+// The same for a vector of channels, which has to be turned.
+constexpr int64_t kTurnedStoreCost = 6;
+
 // `columns`: positions in a row, which do not run over into the next.
 void SetExtents(int64_t bottom, int64_t right, int64_t columns, PaddedLayout& layout) {
   const int64_t rows = layout.top + layout.height + bottom;
@@ -130,6 +133,15 @@ void PlanVectors(const PositionGrid& grid, int64_t taps, bool padded, int64_t la
   const bool rows_cheaper = in_rows * (taps + kDirectStoreCost) <= in_runs * (taps + kRunStoreCost);
   if (rows_possible && (rows_cheaper || !padded)) return PlanRows(grid, lanes, plan);
   PlanRuns(grid, lanes, plan);
+}
+
+int64_t PositionLanesCost(const VectorPlan& plan, int64_t taps) {
+  return static_cast<int64_t>(plan.sources.size()) *
+         (taps + (plan.direct ? kDirectStoreCost : kRunStoreCost));
+}
+
+int64_t RowLanesCost(const PositionGrid& grid, int64_t taps, int64_t lanes) {
+  return DivideUp(grid.rows * grid.columns * (taps + kTurnedStoreCost), lanes);
 }
 
 void PlanGradientPhase(const ConvolutionShape& shape, const PaddedLayout& layout, int64_t row_phase,

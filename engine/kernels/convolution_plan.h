@@ -88,6 +88,11 @@ struct PositionGrid {
 void PlanVectors(const PositionGrid& grid, int64_t taps, bool padded, int64_t lanes,
                  VectorPlan& plan);
 
+// What an output channel costs, in multiply-adds of vectors: with the planned
+// vectors of positions as lanes, and with channels as lanes.
+int64_t PositionLanesCost(const VectorPlan& plan, int64_t taps);
+int64_t RowLanesCost(const PositionGrid& grid, int64_t taps, int64_t lanes);
+
 // One phase of the input gradient: the rows row_phase, row_phase +
 // stride_height, ... and columns likewise of dx, and the taps that meet them.
 struct GradientPhase {

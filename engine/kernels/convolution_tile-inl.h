@@ -89,6 +89,77 @@ HWY_NOINLINE void ComputeCorrelationTile(const CorrelationTile& tile) {
 #undef LOCKSTEP_STEP
 #undef LOCKSTEP_STEP_ONE
 
+// The same tile with channels as lanes: some positions of a CorrelationTask at
+// some vectors of rows.
+struct ChannelTile {
+  const float* weights = nullptr;  // [taps][vectors * lanes]
+  const float* source = nullptr;
+  const int32_t* taps = nullptr;
+  int64_t tap_count = 0;
+  const int32_t* sources = nullptr;  // one per position
+  const float* bias = nullptr;       // [vectors * lanes]
+  bool relu = false;
+  float* out = nullptr;  // [positions][vectors * lanes]
+};
+
+#define LOCKSTEP_SOURCE(row)                          \
+  HWY_MAYBE_UNUSED const float* HWY_RESTRICT a##row = \
+      tile.source + tile.sources[kRows > row ? row : 0];
+#define LOCKSTEP_STEP_ONE(row, vector) c##row##vector = Fma(b##vector, a_row, c##row##vector);
+#define LOCKSTEP_STEP(row)                           \
+  if constexpr (kRows > row) {                       \
+    const auto a_row = hn::Set(d, a##row[tap]);      \
+    LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_STEP_ONE, row) \
+  }
+#define LOCKSTEP_BIAS_ONE(row, vector) c##row##vector = hn::Add(c##row##vector, b##vector);
+#define LOCKSTEP_BIAS(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_BIAS_ONE, row)
+#define LOCKSTEP_RELU_ONE(row, vector) \
+  c##row##vector = hn::IfThenZeroElse(hn::Le(c##row##vector, zero), c##row##vector);
+#define LOCKSTEP_RELU(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_RELU_ONE, row)
+#define LOCKSTEP_STORE_ONE(row, vector) \
+  hn::Store(c##row##vector, d, tile.out + (row * kVectors + vector) * lanes);
+#define LOCKSTEP_STORE(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_STORE_ONE, row)
+
+template <int kRows, int kVectors>
+HWY_NOINLINE void ComputeChannelTile(const ChannelTile& tile) {
+  const FloatTag d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto zero = hn::Zero(d);
+  LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_DECLARE)
+  LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_SOURCE)
+  HWY_MAYBE_UNUSED auto b0 = zero;
+  HWY_MAYBE_UNUSED auto b1 = zero;
+  HWY_MAYBE_UNUSED auto b2 = zero;
+  const float* HWY_RESTRICT b = tile.weights;
+  for (int64_t k = 0; k < tile.tap_count; ++k, b += kVectors * lanes) {
+    const int64_t tap = tile.taps[k];
+    b0 = hn::Load(d, b);
+    if constexpr (kVectors > 1) b1 = hn::Load(d, b + lanes);
+    if constexpr (kVectors > 2) b2 = hn::Load(d, b + 2 * lanes);
+    LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_STEP)
+  }
+  if (tile.bias != nullptr) {
+    b0 = hn::LoadU(d, tile.bias);
+    if constexpr (kVectors > 1) b1 = hn::LoadU(d, tile.bias + lanes);
+    if constexpr (kVectors > 2) b2 = hn::LoadU(d, tile.bias + 2 * lanes);
+    LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_BIAS)
+  }
+  if (tile.relu) {
+    LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_RELU)
+  }
+  LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_STORE)
+}
+
+#undef LOCKSTEP_STORE
+#undef LOCKSTEP_STORE_ONE
+#undef LOCKSTEP_RELU
+#undef LOCKSTEP_RELU_ONE
+#undef LOCKSTEP_BIAS
+#undef LOCKSTEP_BIAS_ONE
+#undef LOCKSTEP_STEP
+#undef LOCKSTEP_STEP_ONE
+#undef LOCKSTEP_SOURCE
+
 // Some taps of a WeightGradientTask with one panel of channels.
 struct WeightGradientTile {
   const float* source = nullptr;
@@ -164,6 +235,17 @@ HWY_INLINE void ComputeTileOf(int64_t rows, int64_t vectors, const CorrelationTi
     if (rows < kRows) return ComputeTileOf<kRows - 1, kVectors>(rows, vectors, tile);
   }
   ComputeCorrelationTile<kRows, kVectors>(tile);
+}
+
+template <int kRows = kTileRows, int kVectors = kTileVectors>
+HWY_INLINE void ComputeTileOf(int64_t rows, int64_t vectors, const ChannelTile& tile) {
+  if constexpr (kVectors > 1) {
+    if (vectors < kVectors) return ComputeTileOf<kRows, kVectors - 1>(rows, vectors, tile);
+  }
+  if constexpr (kRows > 1) {
+    if (rows < kRows) return ComputeTileOf<kRows - 1, kVectors>(rows, vectors, tile);
+  }
+  ComputeChannelTile<kRows, kVectors>(tile);
 }
 
 template <int kRows = kTileRows, int kVectors = kTileVectors>
