@@ -9,15 +9,15 @@ a step's time is that of the epochs after the first. torch: DistributedDataParal
 over gloo, one process a worker (one worker: a plain process), with a fused
 optimizer, all examples in memory, nothing read back.
 
-Fields: model (tiny, mlp, wide_mlp, cnn, hundred_million), batch, workers,
+Fields: model (logistic, tiny, mlp, wide_mlp, cnn, hundred_million), batch, workers,
 threads (of each worker), optimizer (sgd, adam; default sgd), steps (of an epoch;
 default 100), epochs (default 4); for lockstep also shards, shared_memory (auto,
 off), checkpoint_steps, more (lines of the job file), bin_dir, and worker, a program to
-run instead of lockstep-worker. The data are
-random: their values do not matter here.
+run instead of lockstep-worker, with worker_arguments, in so many processes (default:
+one a worker). The data are random: their values do not matter here.
 
 Prints step_ms (median), least_ms, and for lockstep server_bytes, the most memory
-that the server had of its own, training_seconds and model_sha256.
+that the server had of its own, training_seconds, shards_speculated and model_sha256.
 """
 
 import json
@@ -32,8 +32,9 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# Outputs of the linear layers; the input is a picture of 28 x 28, of tiny 8 x 8.
+# Outputs of the linear layers; the input is a picture of 28 x 28, of the two smallest 8 x 8.
 MLPS = {
+    "logistic": [10],
     "tiny": [128, 10],
     "mlp": [512, 256, 10],
     "wide_mlp": [2048, 2048, 10],
@@ -59,7 +60,7 @@ OPTIMIZERS = {
 
 
 def side_of(model):
-    return 8 if model == "tiny" else 28
+    return 8 if model in ("logistic", "tiny") else 28
 
 
 # Lockstep
@@ -129,9 +130,10 @@ def run_lockstep(task):
             server = start("lockstep-server", "--listen", "127.0.0.1:0", "--state-dir",
                            str(folder / "state"), stdout=subprocess.PIPE)
             address = server.stdout.readline().split()[-1]
-            for i in range(task["workers"]):
-                start(task.get("worker", "lockstep-worker"), "--server", address, "--name", f"worker-{i}", "--threads",
-                      str(task["threads"]), stderr=subprocess.DEVNULL)
+            for i in range(task.get("processes", task["workers"])):
+                start(task.get("worker", "lockstep-worker"), "--server", address, "--name",
+                      f"worker-{i}", "--threads", str(task["threads"]),
+                      *task.get("worker_arguments", []), stderr=subprocess.DEVNULL)
             job = lockstep("submit", str(folder / "job.yaml"))["jobId"]
             most_bytes = 0
             while True:
@@ -148,6 +150,7 @@ def run_lockstep(task):
             return {"step_ms": statistics.median(times[1:]), "least_ms": min(times[1:]),
                     "server_bytes": most_bytes,
                     "training_seconds": status["progress"]["trainingSeconds"],
+                    "shards_speculated": int(status["progress"].get("shardsSpeculated", 0)),
                     "model_sha256": status.get("modelSha256")}
         finally:
             for process in reversed(processes):

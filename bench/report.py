@@ -18,6 +18,7 @@ argument.
 """
 
 import argparse
+import fnmatch
 import json
 import sys
 
@@ -33,6 +34,8 @@ def parse_options():
                         help="a group of rows; may be given again (default: all)")
     parser.add_argument("--row", action="append", metavar="TEXT",
                         help="only rows whose name holds TEXT; may be given again")
+    parser.add_argument("--rows", action="append", metavar="GLOB",
+                        help="only rows whose whole name matches GLOB (as '*CNN*'); may be given again")
     parser.add_argument("--format", choices=["table", "json"], default="table")
     parser.add_argument("--list", action="store_true", help="print the rows' names, measure nothing")
     parser.add_argument("--slow", action="store_true",
@@ -48,8 +51,11 @@ def parse_options():
 def chosen_rows(options):
     groups = options.only or sorted(GROUPS)
     rows = [row for group in groups for row in GROUPS[group](options)]
+    if not options.row and not options.rows:
+        return rows
     return [row for row in rows
-            if not options.row or any(text in row.name for text in options.row)]
+            if any(text in row.name for text in options.row or [])
+            or any(fnmatch.fnmatchcase(row.name, glob) for glob in options.rows or [])]
 
 
 def result_of(row, options, programs):

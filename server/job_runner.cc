@@ -456,7 +456,8 @@ absl::Status JobRunner::OnNodeResult(const std::string& name, const v1::NodeResu
     CountLosses(name, node, losses);
   }
   if (ended_) return absl::OkStatus();
-  if (!ballots_.empty()) SettleBallots();
+  // Of other nodes' ballots an answer changes nothing.
+  if (ballots_.count(node) > 0) SettleBallots();
   if (ended_) return absl::OkStatus();
   LetGo(name);
   FinishRoundIfDone();

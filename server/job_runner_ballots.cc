@@ -67,7 +67,7 @@ void JobRunner::HandOutAudits(const std::vector<std::string>& names,
 void JobRunner::Tick() {
   absl::MutexLock lock(&mutex_);
   if (ended_ || !in_round_) return;
-  std::vector<std::string> idle = IdleWorkers();
+  std::optional<std::vector<std::string>> idle;  // as soon as somebody is late
   const absl::Time now = now_();
   const WorkPace& pace = Pace();
   for (auto& [name, participant] : participants_) {
@@ -80,8 +80,9 @@ void JobRunner::Tick() {
       participant.link->Close(absl::UnavailableError(
           absl::StrCat("step ", step_, ": no answer for ", absl::ToInt64Seconds(elapsed),
                        " s, although heartbeats come; connect again")));
-    } else if (elapsed > late && !idle.empty()) {
-      Speculate(participant, &idle);
+    } else if (elapsed > late) {
+      if (!idle.has_value()) idle = IdleWorkers();
+      if (!idle->empty()) Speculate(participant, &*idle);
     }
   }
 }

@@ -6,6 +6,8 @@
 #ifndef LOCKSTEP_SERVER_REDUCTION_TREE_H_
 #define LOCKSTEP_SERVER_REDUCTION_TREE_H_
 
+#include <iterator>
+#include <limits>
 #include <map>
 #include <optional>
 #include <utility>
@@ -52,10 +54,9 @@ class ReductionTree {
 
   // Whether every shard of `node` is in.
   bool IsCovered(const ShardNode& node) const {
-    for (const auto& entry : sums_) {
-      if (entry.first.Contains(node)) return true;
-    }
-    return false;
+    // Sums do not overlap: only the last that begins no later can hold it.
+    auto next = sums_.upper_bound({node.first, std::numeric_limits<int>::max()});
+    return next != sums_.begin() && std::prev(next)->first.Contains(node);
   }
 
   // The sum held over exactly this node; null: there is none.
@@ -74,9 +75,8 @@ class ReductionTree {
 
  private:
   void DropPartsOf(const ShardNode& node) {
-    for (auto it = sums_.begin(); it != sums_.end();) {
-      it = node.Contains(it->first) ? sums_.erase(it) : std::next(it);
-    }
+    auto it = sums_.lower_bound({node.first, node.first});
+    while (it != sums_.end() && node.Contains(it->first)) it = sums_.erase(it);
   }
 
   int shards_;

@@ -13,6 +13,7 @@
 
 #include "absl/time/time.h"
 #include "engine/kernels/instruction_set.h"
+#include "engine/lock_order_checks.h"
 #include "engine/standard_streams.h"
 #include "engine/storage.h"
 #include "proto/codec/grpc_lifetime.h"
@@ -85,6 +86,7 @@ int RunServer(int argc, char** argv, LayerRegistry layers) {
   }
   options.shared_memory = shared_memory == "auto";
   KeepFreedMemory();
+  SkipLockOrderChecks();
   // Before any thread starts, so that all threads inherit the mask.
   const sigset_t signals = TakeSignals();
   KeepGrpcRunning();

@@ -4,6 +4,7 @@
 #define LOCKSTEP_SERVER_WORK_PACE_H_
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -22,6 +23,7 @@ class WorkPace {
       newest_[next_] = duration / shards;
     }
     next_ = (next_ + 1) % kKept;
+    median_.reset();
   }
 
   // When a worker with so many shards takes too long. Unknown (infinite) before
@@ -34,9 +36,12 @@ class WorkPace {
   // The median of a shard's time; zero while unknown.
   absl::Duration Median() const {
     if (newest_.size() < kLeast) return absl::ZeroDuration();
-    std::vector<absl::Duration> sorted = newest_;
-    std::nth_element(sorted.begin(), sorted.begin() + sorted.size() / 2, sorted.end());
-    return sorted[sorted.size() / 2];
+    if (!median_.has_value()) {
+      std::vector<absl::Duration> sorted = newest_;
+      std::nth_element(sorted.begin(), sorted.begin() + sorted.size() / 2, sorted.end());
+      median_ = sorted[sorted.size() / 2];
+    }
+    return *median_;
   }
 
  private:
@@ -52,6 +57,8 @@ class WorkPace {
 
   std::vector<absl::Duration> newest_;
   size_t next_ = 0;
+  // Asked for once a worker, more often than it changes.
+  mutable std::optional<absl::Duration> median_;
 };
 
 }  // namespace lockstep::server

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "engine/kernels/instruction_set.h"
+#include "engine/lock_order_checks.h"
 #include "engine/standard_streams.h"
 #include "engine/storage.h"
 #include "proto/codec/grpc_lifetime.h"
@@ -121,6 +122,7 @@ int RunWorker(int argc, char** argv, LayerRegistry layers) {
   }
   options.shared_memory = shared_memory == "auto";
   KeepFreedMemory();
+  SkipLockOrderChecks();
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);

@@ -1,14 +1,18 @@
 """The groups of rows that report.py --only chooses from."""
 
-from rows import cluster_steps, engine_kernels, engine_steps, engine_tests
+from rows import cluster_size, cluster_steps, engine_kernels, engine_steps, engine_tests
 
 
 def engine_rows(options):
     return engine_kernels.rows(options) + engine_steps.rows(options) + engine_tests.rows(options)
 
 
+def cluster_rows(options):
+    return cluster_steps.rows(options) + cluster_size.rows(options)
+
+
 # Name: a function of the options that returns the group's rows.
 GROUPS = {
-    "cluster": cluster_steps.rows,
+    "cluster": cluster_rows,
     "engine": engine_rows,
 }
