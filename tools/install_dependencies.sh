@@ -22,6 +22,7 @@ packages=(
   libgtest-dev             # tests
   libgmock-dev             # tests
   libbenchmark-dev         # benchmarks
+  iproute2                 # networks of tests' own (network_cut_test)
   bazel-bootstrap          # build: Bazel 4.2.3
   bazel-rules-java         # rules that Bazel itself loads
   bazel-rules-proto        # rules that Bazel itself loads

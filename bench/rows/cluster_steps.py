@@ -2,8 +2,8 @@
 
 import json
 
-from rows.programs import ROOT, median
-from rows.row import Measurement, NotMeasured, Row
+from rows.programs import median
+from rows.row import Measurement, Row
 
 MODELS = [  # name for people, the set-up
     ("MLP b128 SGD", {"model": "mlp", "batch": 128}),
@@ -26,9 +26,7 @@ HUNDRED_MILLION_PARAMETERS = 784 * 10000 + 10000 * 9200 + 9200 * 10 + 10000 + 92
 
 def lockstep(programs, task):
     """The JSON object of one run of the cluster."""
-    for binary in ("lockstep", "lockstep-server", "lockstep-worker"):
-        if not (ROOT / "build" / "bin" / binary).exists():
-            raise NotMeasured(f"needs build/bin/{binary} (tools/build.sh)")
+    programs.build_programs()
     return programs.peer("cluster_step.py", "lockstep", json.dumps(task), needs="json")
 
 

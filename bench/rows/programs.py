@@ -87,6 +87,13 @@ class Programs:
         return subprocess.run([str(ROOT / arguments[0]), *map(str, arguments[1:])], cwd=ROOT,
                               text=True, stdin=subprocess.DEVNULL, capture_output=True)
 
+    @functools.lru_cache(maxsize=None)
+    def build_programs(self):
+        """Builds lockstep, lockstep-server and lockstep-worker into build/bin."""
+        run = self.script("tools/build.sh")
+        if run.returncode != 0:
+            raise NotMeasured(f"needs a build (tools/build.sh); {last_line(run.stderr)}")
+
     def require(self, program, hint):
         if shutil.which(program) is None:
             raise NotMeasured(f"needs {program} ({hint})")

@@ -23,8 +23,8 @@ int Stop(Process& process) {
 
 }  // namespace
 
-Cluster::Cluster(std::vector<std::string> server_flags)
-    : server_flags_(std::move(server_flags)), address_("127.0.0.1:0") {
+Cluster::Cluster(std::vector<std::string> server_flags, const std::string& listen)
+    : server_flags_(std::move(server_flags)), address_(listen) {
   RestartServer();
 }
 
@@ -56,7 +56,9 @@ bool Cluster::ServerIsUp() {
 
 Process& Cluster::StartWorker(const std::string& name, const std::vector<std::string>& flags) {
   ProcessOptions options;
-  options.command = {Runfile("worker/lockstep-worker"), "--server", address_, "--name", name};
+  options.command = start_by_;
+  options.command.insert(options.command.end(),
+                         {Runfile("worker/lockstep-worker"), "--server", address_, "--name", name});
   if (flags.empty()) options.command.insert(options.command.end(), {"--threads", "1"});
   options.command.insert(options.command.end(), flags.begin(), flags.end());
   workers_[name].reset();

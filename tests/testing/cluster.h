@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lockstep/v1/job_service.pb.h"
@@ -20,7 +21,9 @@ namespace lockstep::tests {
 class Cluster {
  public:
   // Starts a server on a port of its own and a state folder of its own.
-  explicit Cluster(std::vector<std::string> server_flags = {});
+  // `listen`: where, as lockstep-server's flag.
+  explicit Cluster(std::vector<std::string> server_flags = {},
+                   const std::string& listen = "127.0.0.1:0");
 
   const LoggedFolder& folder() const { return folder_; }
   const std::string& address() const { return address_; }
@@ -37,6 +40,9 @@ class Cluster {
   // Starts a worker with one thread (`flags` come after that); returns before
   // it is connected.
   Process& StartWorker(const std::string& name, const std::vector<std::string>& flags = {});
+  // Words before the command of every worker started from now on: what runs it
+  // somewhere else.
+  void StartWorkersBy(std::vector<std::string> command) { start_by_ = std::move(command); }
   Process& worker(const std::string& name) { return *workers_.at(name); }
   void KillWorker(const std::string& name) { worker(name).Kill(); }
   // SIGTERM; the exit code.
@@ -63,6 +69,7 @@ class Cluster {
   LoggedFolder folder_;
   const std::vector<std::string> server_flags_;
   std::string address_;
+  std::vector<std::string> start_by_;
   int server_starts_ = 0;
   std::map<std::string, int> worker_starts_;
   std::unique_ptr<Process> server_;
