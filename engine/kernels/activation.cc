@@ -17,18 +17,13 @@ namespace HWY_NAMESPACE {
 HWY_INLINE FloatVector Number(double x) { return hn::Set(FloatTag(), static_cast<float>(x)); }
 
 HWY_INLINE FloatVector GeluOf(FloatVector x) {
-  const FloatTag d;
-  const FloatVector half = hn::Mul(Number(0.5), x);
-  return Fma(half, ErfOf(d, hn::Mul(x, Number(kSqrtHalf))), half);
+  const FloatVector a = hn::Abs(x);
+  return Fma(a, NormalAboveHalfOf(FloatTag(), a), hn::Mul(Number(0.5), x));
 }
 
 HWY_INLINE FloatVector GeluGradientOf(FloatVector dy, FloatVector x) {
-  const FloatTag d;
-  const FloatVector half = Number(0.5);
-  const FloatVector below = Fma(half, ErfOf(d, hn::Mul(x, Number(kSqrtHalf))), half);
-  const FloatVector density =
-      hn::Mul(ExpBelowZeroOf(d, hn::Mul(Number(-0.5), hn::Mul(x, x))), Number(kInverseSqrtTwoPi));
-  return hn::Mul(dy, Fma(x, density, below));
+  const FloatVector slope = GeluSlopeAboveHalfOf(FloatTag(), hn::Abs(x));
+  return hn::Mul(dy, hn::Add(Number(0.5), hn::CopySignToAbs(slope, x)));
 }
 
 HWY_INLINE FloatVector GeluTanhInnerOf(FloatVector x) {

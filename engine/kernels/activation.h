@@ -12,12 +12,11 @@
 
 namespace lockstep::kernels {
 
-// With constants c and d:
+// With constants c and d; normal and gelu_slope are transcendental.h's
+// NormalAboveHalf and GeluSlopeAboveHalf:
 //                y                                   dx
-//   kGelu        h = 0.5 * x                         Phi = fma(0.5, erf(x * SQRT_HALF), 0.5)
-//                fma(h, erf(x * SQRT_HALF), h)       phi = exp_below_zero(-0.5 * (x * x)) *
-//                                                        INVERSE_SQRT_2PI
-//                                                    dy * fma(x, phi, Phi)
+//   kGelu        a = |x|                             dy * (0.5 + gelu_slope(a) with x's sign)
+//                fma(a, normal(a), 0.5 * x)
 //   kGeluTanh    h = 0.5 * x                         q = x * x;  t = as for y
 //                t = tanh(x * fma(G3, x * x, G1))    slope = fma(3 * G3, q, G1)
 //                fma(h, t, h)                        dy * fma((0.5 * x) * fma(-t, t, 1), slope,
@@ -45,10 +44,8 @@ struct ActivationConstants {
   double d = 0;
 };
 
-// sqrt(1/2); 1 / sqrt(2 pi); sqrt(2 / pi) and 0.044715 times it (Hendrycks and
-// Gimpel, Gaussian Error Linear Units, 2016).
-inline constexpr double kSqrtHalf = 0.70710678118654752;
-inline constexpr double kInverseSqrtTwoPi = 0.39894228040143268;
+// sqrt(2 / pi) and 0.044715 times it (Hendrycks and Gimpel, Gaussian Error Linear
+// Units, 2016).
 inline constexpr double kGeluTanhFirst = 0.79788456080286536;
 inline constexpr double kGeluTanhThird = 0.035677408136300125;
 

@@ -46,14 +46,16 @@ HWY_INLINE float Greatest(int64_t size, float scale, const float* x) {
 }
 
 // e = exp(x * scale - greatest) where e is not null; returns their sum. Much
-// arithmetic, under which the row `next` comes nearer.
-template <bool kStore>
+// arithmetic, under which the row `next` comes nearer. kBelowZero: by
+// exp_below_zero, which is for arguments that are not above 0.
+template <bool kStore, bool kBelowZero>
 HWY_INLINE float Exponentials(int64_t size, float scale, float greatest, const float* x,
                               const float* next, float* e) {
   return SumTerms(size, [&](auto at, auto sum) HWY_ATTR {
     hwy::Prefetch(next + at.index);
     const auto z = hn::Mul(at.Load(x), hn::Set(at.d, scale));
-    const auto v = ExpOf(at.d, hn::Sub(z, hn::Set(at.d, greatest)));
+    const auto below = hn::Sub(z, hn::Set(at.d, greatest));
+    const auto v = kBelowZero ? ExpBelowZeroOf(at.d, below) : ExpOf(at.d, below);
     if constexpr (kStore) at.Store(v, e);
     return hn::Add(sum, v);
   });
@@ -88,7 +90,7 @@ void SoftmaxRun(int64_t rows, int64_t columns, float scale, const float* x, floa
   for (int64_t r = 0; r < rows; ++r, x += columns, y += columns) {
     const float* next = r + 1 < rows ? x + columns : x;
     float* e = row != nullptr ? row : y;
-    const float inverse = 1.0f / Exponentials<true>(columns, scale, greatest, x, next, e);
+    const float inverse = 1.0f / Exponentials<true, true>(columns, scale, greatest, x, next, e);
     greatest = ScaledAndNextGreatest(columns, inverse, e, y, row != nullptr, scale, next);
   }
   if (row != nullptr) hwy::FlushStream();
@@ -126,7 +128,7 @@ void LogSoftmaxRun(int64_t rows, int64_t columns, const float* x, float* y) {
   for (int64_t r = 0; r < rows; ++r, x += columns, y += columns) {
     const float* next = r + 1 < rows ? x + columns : x;
     const float greatest = Greatest(columns, 1.0f, x);
-    const float l = Log(Exponentials<false>(columns, 1.0f, greatest, x, next, nullptr));
+    const float l = Log(Exponentials<false, true>(columns, 1.0f, greatest, x, next, nullptr));
     ForRow(columns, [&](auto at) HWY_ATTR {
       const auto v = hn::Sub(at.Load(x), hn::Set(at.d, greatest));
       at.Store(hn::Sub(v, hn::Set(at.d, l)), y);
@@ -151,7 +153,7 @@ void LogSumExpRun(int64_t rows, int64_t columns, const float* x, float* y) {
     const float* next = r + 1 < rows ? x + columns : x;
     float greatest = Greatest(columns, 1.0f, x);
     if (std::isinf(greatest)) greatest = 0.0f;
-    y[r] = greatest + Log(Exponentials<false>(columns, 1.0f, greatest, x, next, nullptr));
+    y[r] = greatest + Log(Exponentials<false, false>(columns, 1.0f, greatest, x, next, nullptr));
   }
 }
 

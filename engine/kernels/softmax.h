@@ -7,9 +7,9 @@
 
 namespace lockstep::kernels {
 
-// Order, per row: z = x * scale; m = the greatest z; e = exp(z - m); s = row
-// sum of e in SumRows' order; y = e * (1 / s). A row that is -Inf throughout, or
-// holds +Inf or NaN, gives NaN. y may be x. Requires: columns >= 1.
+// Order, per row: z = x * scale; m = the greatest z; e = exp_below_zero(z - m);
+// s = row sum of e in SumRows' order; y = e * (1 / s). A row that is -Inf
+// throughout, or holds +Inf or NaN, gives NaN. y may be x. Requires: columns >= 1.
 void Softmax(int64_t rows, int64_t columns, float scale, const float* x, float* y);
 
 // From the result y. Order, per row: a = row sum of fma(dy, y, lane); dx = (y *

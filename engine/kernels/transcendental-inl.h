@@ -35,16 +35,72 @@ HWY_INLINE V PolynomialOf(D d, const float (&coefficients)[kCount], V x) {
   return HornerSteps<1>(d, coefficients, x, hn::Set(d, coefficients[0]));
 }
 
+#if HWY_TARGET == HWY_AVX3
+#define LOCKSTEP_AVX512 1
+#else
+#define LOCKSTEP_AVX512 0
+#endif
+
+// x, but `limit` where it is above, or below; NaN stays. Highway's Min and Max
+// make different things of NaN on different machines; x86's give the second
+// operand, in one step.
+template <class D, class V>
+HWY_INLINE V AtMost(D d, float limit, V x) {
+  const V bound = hn::Set(d, limit);
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
+  return hn::Min(bound, x);
+#else
+  return hn::IfThenElse(hn::Gt(x, bound), bound, x);
+#endif
+}
+template <class D, class V>
+HWY_INLINE V AtLeast(D d, float limit, V x) {
+  const V bound = hn::Set(d, limit);
+#if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX2
+  return hn::Max(bound, x);
+#else
+  return hn::IfThenElse(hn::Lt(x, bound), bound, x);
+#endif
+}
+
+// p * 2^n, rounded once; n whole, shifted = n + kRoundingShift, |n| <= 152.
+template <class D, class V>
+HWY_INLINE V TimesPowerOfTwo(D d, V p, V n, V shifted) {
+#if LOCKSTEP_AVX512
+  if constexpr (sizeof(V) == 64) return V{_mm512_scalef_ps(p.raw, n.raw)};
+#endif
+  // In two factors: the first product is exact.
+  (void)n;
+  const hn::RebindToSigned<D> di;
+  const auto exponent =
+      hn::Sub(hn::BitCast(di, shifted), hn::BitCast(di, hn::Set(d, kRoundingShift)));
+  const auto half = hn::ShiftRight<1>(exponent);
+  const auto bias = hn::Set(di, 127);
+  const V first = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(half, bias)));
+  const V second = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::Sub(exponent, half), bias)));
+  return hn::Mul(hn::Mul(p, first), second);
+}
+
+// The same where both it and 2^n are normal numbers; not where p is NaN.
+template <class D, class V>
+HWY_INLINE V TimesNormalPowerOfTwo(D d, V p, V n, V shifted) {
+#if LOCKSTEP_AVX512
+  if constexpr (sizeof(V) == 64) return V{_mm512_scalef_ps(p.raw, n.raw)};
+#endif
+  (void)n;
+  const hn::RebindToSigned<D> di;
+  const auto one = hn::BitCast(di, hn::Set(d, 1.0f));
+  // The shift's own low bits are 0.
+  const auto power = hn::Add(hn::ShiftLeft<23>(hn::BitCast(di, shifted)), one);
+  return hn::Mul(p, hn::BitCast(d, power));
+}
+
 // kAtMostZero: x is not above 0, so that nothing is above the highest.
 template <bool kAtMostZero = false, class D, class V>
 HWY_INLINE V ExpOf(D d, V x) {
-  const hn::RebindToSigned<D> di;
-  const V highest = hn::Set(d, kExpHighest);
-  const V lowest = hn::Set(d, kExpLowest);
   const V shift = hn::Set(d, kRoundingShift);
-  // Not Min and Max: what they make of NaN differs between machines.
-  if constexpr (!kAtMostZero) x = hn::IfThenElse(hn::Gt(x, highest), highest, x);
-  x = hn::IfThenElse(hn::Lt(x, lowest), lowest, x);
+  if constexpr (!kAtMostZero) x = AtMost(d, kExpHighest, x);
+  x = AtLeast(d, kExpLowest, x);
   const V shifted = Fma(x, hn::Set(d, kLog2OfE), shift);
   const V n = hn::Sub(shifted, shift);
   const V one = hn::Set(d, 1.0f);
@@ -54,26 +110,18 @@ HWY_INLINE V ExpOf(D d, V x) {
   const V small = Fma(PolynomialOf(d, kExp, r), hn::Mul(r, r), lost);
   const V sum = hn::Add(one, r);
   const V p = hn::Add(sum, hn::Add(hn::Sub(r, hn::Sub(sum, one)), small));
-  const auto exponent = hn::Sub(hn::BitCast(di, shifted), hn::BitCast(di, shift));
-  const auto half = hn::ShiftRight<1>(exponent);
-  const auto bias = hn::Set(di, 127);
-  const V first = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(half, bias)));
-  const V second = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(hn::Sub(exponent, half), bias)));
-  return hn::Mul(hn::Mul(p, first), second);
+  return TimesPowerOfTwo(d, p, n, shifted);
 }
 
 template <class D, class V>
 HWY_INLINE V ExpBelowZeroOf(D d, V x) {
-  const hn::RebindToSigned<D> di;
   const V shift = hn::Set(d, kRoundingShift);
   const V one = hn::Set(d, 1.0f);
   const V shifted = Fma(x, hn::Set(d, kLog2OfE), shift);
   const V n = hn::Sub(shifted, shift);
   const V r = Fma(n, hn::Set(d, -kLn2Low), Fma(n, hn::Set(d, -kLn2High), x));
-  const V p = Fma(Fma(PolynomialOf(d, kExp, r), r, one), r, one);
-  // The shift's own low bits are 0.
-  const auto exponent = hn::Add(hn::ShiftLeft<23>(hn::BitCast(di, shifted)), hn::BitCast(di, one));
-  const V value = hn::Mul(p, hn::BitCast(d, exponent));
+  const V p = Fma(Fma(PolynomialOf(d, kExpBelowZero, r), r, one), r, one);
+  const V value = TimesNormalPowerOfTwo(d, p, n, shifted);
   return hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, kExpBelowZeroLowest)), value);
 }
 
@@ -103,11 +151,8 @@ HWY_INLINE V LogOf(D d, V x) {
 template <class D, class V>
 HWY_INLINE V Expm1Of(D d, V x) {
   const hn::RebindToSigned<D> di;
-  const V highest = hn::Set(d, kExpHighest);
-  const V lowest = hn::Set(d, kExpm1Lowest);
   const V shift = hn::Set(d, kRoundingShift);
-  V clamped = hn::IfThenElse(hn::Gt(x, highest), highest, x);
-  clamped = hn::IfThenElse(hn::Lt(clamped, lowest), lowest, clamped);
+  const V clamped = AtLeast(d, kExpm1Lowest, AtMost(d, kExpHighest, x));
   const V shifted = Fma(clamped, hn::Set(d, kLog2OfE), shift);
   const V n = hn::Sub(shifted, shift);
   const V rest = Fma(n, hn::Set(d, -kLn2High), clamped);
@@ -129,14 +174,68 @@ HWY_INLINE V Log1pOf(D d, V x) {
   return hn::CopySign(hn::IfThenElse(hn::IsNaN(lost), log, hn::Add(log, lost)), x);
 }
 
+// Each lane's own of eight numbers, by the last three bits of its index.
+template <class D, class VI>
+HWY_INLINE hn::Vec<D> OfEight(D d, const float (&numbers)[8], VI index) {
+#if LOCKSTEP_AVX512
+  if constexpr (sizeof(index) == 64) {
+    // The permutation takes four bits.
+    const hn::CappedTag<float, 8> d8;
+    const auto eight = hn::LoadU(d8, numbers);
+    return hn::TableLookupLanes(hn::Combine(d, eight, eight), hn::Indices512<float>{index.raw});
+  }
+#elif HWY_TARGET == HWY_AVX2
+  if constexpr (sizeof(index) == 32) {
+    return hn::TableLookupLanes(hn::LoadU(d, numbers), hn::Indices256<float>{index.raw});
+  }
+#endif
+  const hn::RebindToSigned<D> di;
+  return hn::GatherIndex(d, numbers, hn::And(index, hn::Set(di, 7)));
+}
+
+// Horner's rule with each lane's own of eight polynomials.
+template <size_t kFirst = 1, class D, class VI, class V, size_t kCount>
+HWY_INLINE V HornerStepsOfEight(D d, const float (&coefficients)[kCount][8], VI index, V x, V sum) {
+  if constexpr (kFirst < kCount) {
+    const V next = Fma(sum, x, OfEight(d, coefficients[kFirst], index));
+    return HornerStepsOfEight<kFirst + 1>(d, coefficients, index, x, next);
+  } else {
+    return sum;
+  }
+}
+template <class D, class VI, class V, size_t kCount>
+HWY_INLINE V PolynomialOfEight(D d, const float (&coefficients)[kCount][8], VI index, V x) {
+  return HornerStepsOfEight(d, coefficients, index, x, OfEight(d, coefficients[0], index));
+}
+
+template <class D, class V, size_t kCount>
+HWY_INLINE V BySteps(D d, const float (&coefficients)[kCount][8], float step, float steps_per_unit,
+                     V a) {
+  const hn::RebindToSigned<D> di;
+  const V shift = hn::Set(d, kRoundingShift);
+  const V shifted = Fma(a, hn::Set(d, steps_per_unit), shift);
+  const V rest = Fma(hn::Sub(shifted, shift), hn::Set(d, -step), a);
+  return PolynomialOfEight(d, coefficients, hn::BitCast(di, shifted), rest);
+}
+
+template <class D, class V>
+HWY_INLINE V NormalAboveHalfOf(D d, V a) {
+  return BySteps(d, kNormal, kNormalStep, kNormalStepsPerUnit, AtMost(d, kNormalLargest, a));
+}
+
+template <class D, class V>
+HWY_INLINE V GeluSlopeAboveHalfOf(D d, V a) {
+  return BySteps(d, kGeluSlope, kGeluSlopeStep, kGeluSlopeStepsPerUnit,
+                 AtMost(d, kGeluSlopeLargest, a));
+}
+
 template <class D, class V>
 HWY_INLINE V TanhOf(D d, V x) {
-  const V one = hn::Set(d, 1.0f);
-  const V a = hn::Abs(x);
-  const V square = hn::Mul(a, a);
-  const V small = Fma(hn::Mul(a, square), PolynomialOf(d, kTanh, square), a);
-  const V large = hn::Sub(one, hn::Div(hn::Set(d, 2.0f), hn::Add(ExpOf(d, hn::Add(a, a)), one)));
-  return hn::CopySign(hn::IfThenElse(hn::Lt(a, hn::Set(d, kTanhSmall)), small, large), x);
+  const hn::RebindToSigned<D> di;
+  const V a = AtMost(d, kTanhLargest, hn::Abs(x));
+  const auto index = hn::ShiftRight<22>(hn::BitCast(di, hn::Add(a, hn::Set(d, kTanhOffset))));
+  const V rest = hn::Sub(a, OfEight(d, kTanhCentres, index));
+  return hn::CopySign(PolynomialOfEight(d, kTanh, index, rest), x);
 }
 
 template <class D, class V>
@@ -213,6 +312,8 @@ HWY_INLINE V ErfOf(D d, V x) {
   const V far = hn::IfThenElse(hn::Gt(a, hn::Set(d, kErfLargest)), hn::Set(d, 1.0f), middle);
   return hn::CopySign(hn::IfThenElse(hn::Lt(a, hn::Set(d, kErfSmall)), near, far), x);
 }
+
+#undef LOCKSTEP_AVX512
 
 }  // namespace HWY_NAMESPACE
 }  // namespace lockstep::kernels

@@ -17,6 +17,14 @@ T Polynomial(const T (&coefficients)[kCount], T x) {
   return sum;
 }
 
+// The same with the coefficients of one of eight polynomials.
+template <size_t kCount>
+float PolynomialOfEight(const float (&coefficients)[kCount][8], uint32_t column, float x) {
+  float sum = coefficients[0][column];
+  for (size_t i = 1; i < kCount; ++i) sum = std::fma(sum, x, coefficients[i][column]);
+  return sum;
+}
+
 uint32_t Bits(float x) {
   uint32_t bits;
   std::memcpy(&bits, &x, sizeof(bits));
@@ -31,6 +39,14 @@ float FromBits(uint32_t bits) {
 
 // 2^exponent, -126 <= exponent <= 127.
 float PowerOfTwo(int32_t exponent) { return FromBits(static_cast<uint32_t>(exponent + 127) << 23); }
+
+// a in units of a step that is whole and its rest, 0 <= a < 7.5 steps.
+template <size_t kCount>
+float BySteps(const float (&coefficients)[kCount][8], float step, float steps_per_unit, float a) {
+  const float shifted = std::fma(a, steps_per_unit, kRoundingShift);
+  const float n = shifted - kRoundingShift;
+  return PolynomialOfEight(coefficients, Bits(shifted) & 7, std::fma(n, -step, a));
+}
 
 // An angle as whole quarter turns (of which the last two bits count) and a rest
 // of at most about pi / 4: r, and what rounding took from it.
@@ -120,7 +136,7 @@ float ExpBelowZero(float x) {
   const float shifted = std::fma(x, kLog2OfE, kRoundingShift);
   const float n = shifted - kRoundingShift;
   const float r = std::fma(n, -kLn2Low, std::fma(n, -kLn2High, x));
-  const float p = std::fma(std::fma(Polynomial(kExp, r), r, 1.0f), r, 1.0f);
+  const float p = std::fma(std::fma(Polynomial(kExpBelowZero, r), r, 1.0f), r, 1.0f);
   return p * PowerOfTwo(static_cast<int32_t>(Bits(shifted) - Bits(kRoundingShift)));
 }
 
@@ -169,12 +185,22 @@ float Log1p(float x) {
 
 float Tanh(float x) {
   if (x != x) return x;
-  const float a = std::fabs(x);
-  if (a < kTanhSmall) {
-    const float square = a * a;
-    return std::copysign(std::fma(a * square, Polynomial(kTanh, square), a), x);
-  }
-  return std::copysign(1.0f - 2.0f / (Exp(a + a) + 1.0f), x);
+  float a = std::fabs(x);
+  a = a > kTanhLargest ? kTanhLargest : a;
+  const uint32_t column = (Bits(a + kTanhOffset) >> 22) & 7;
+  return std::copysign(PolynomialOfEight(kTanh, column, a - kTanhCentres[column]), x);
+}
+
+float NormalAboveHalf(float a) {
+  if (a != a) return a;
+  a = a > kNormalLargest ? kNormalLargest : a;
+  return BySteps(kNormal, kNormalStep, kNormalStepsPerUnit, a);
+}
+
+float GeluSlopeAboveHalf(float a) {
+  if (a != a) return a;
+  a = a > kGeluSlopeLargest ? kGeluSlopeLargest : a;
+  return BySteps(kGeluSlope, kGeluSlopeStep, kGeluSlopeStepsPerUnit, a);
 }
 
 // By e = exp(-|x|), so that neither end overflows or loses its denormals:

@@ -26,6 +26,12 @@ float Cos(float x);
 // 2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.
 float Erf(float x);
 
+// float32, for a >= 0, within 6e-8 of the true value (not relatively): Phi(a) -
+// 1/2 and Phi(a) + a phi(a) - 1/2, Phi and phi the normal distribution and its
+// density. With them gelu and its derivative for either sign, as both are odd.
+float NormalAboveHalf(float a);
+float GeluSlopeAboveHalf(float a);
+
 // float64. base^exponent by binary powers, from the exponent's lowest bit up.
 double PowerOfWhole(double base, uint64_t exponent);
 // float64, relative error below 1e-14 where the result is normal: base^exponent

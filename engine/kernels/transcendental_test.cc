@@ -94,6 +94,46 @@ TEST(TranscendentalTest, ErfIsWithinTwoUlp) {
   EXPECT_LE(WorstError(Erf, [](double x) { return std::erf(x); }), 2.0);
 }
 
+double NormalAboveHalfTruth(double a) { return 0.5 * std::erf(a * M_SQRT1_2); }
+
+// The greatest difference from the truth between 0 and 8, and next to the
+// borders between the polynomials, where a rounding chooses one or the other.
+double WorstDifference(float (*function)(float), double (*truth)(double)) {
+  double worst = 0;
+  const auto take = [&](float a) {
+    worst = std::max(worst, std::fabs(function(a) - truth(static_cast<double>(a))));
+  };
+  for (int i = 0; i <= 2000003; ++i) take(static_cast<float>(8.0 * i / 2000003));
+  for (int i = 0; i < 8; ++i) {
+    for (double step : {0.75, 0.828125}) {
+      const float border = static_cast<float>((i + 0.5) * step);
+      take(std::nextafter(border, 0.0f));
+      take(border);
+      take(std::nextafter(border, 9.0f));
+    }
+  }
+  return worst;
+}
+
+TEST(TranscendentalTest, NormalAndGeluSlopeAreWithinTheirBounds) {
+  EXPECT_LE(WorstDifference(NormalAboveHalf, NormalAboveHalfTruth), 6e-8);
+  EXPECT_LE(WorstDifference(GeluSlopeAboveHalf,
+                            [](double a) {
+                              return NormalAboveHalfTruth(a) +
+                                     a * std::exp(-0.5 * a * a) / std::sqrt(2 * M_PI);
+                            }),
+            6e-8);
+}
+
+// So that gelu is 0 or x, and its slope 0 or 1, far from 0.
+TEST(TranscendentalTest, SpecialValuesOfNormalAndGeluSlope) {
+  for (float (*function)(float) : {NormalAboveHalf, GeluSlopeAboveHalf}) {
+    EXPECT_EQ(function(0.0f), 0.0f);
+    for (float a : {6.25f, 7.0f, 1e9f, kInfinity}) EXPECT_EQ(function(a), 0.5f);
+    EXPECT_TRUE(std::isnan(function(kNaN)));
+  }
+}
+
 TEST(TranscendentalTest, Expm1AndLog1pAreWithinTwoUlp) {
   EXPECT_LE(WorstError(Expm1, [](double x) { return std::expm1(x); }), 2.0);
   EXPECT_LE(WorstError(Log1p, [](double x) { return std::log1p(x); }), 2.0);
@@ -159,6 +199,7 @@ TEST(TranscendentalTest, SpecialValuesOfTanhAndSigmoid) {
   EXPECT_EQ(Tanh(FromBits(1)), FromBits(1));
   EXPECT_EQ(Tanh(kInfinity), 1.0f);
   EXPECT_EQ(Tanh(-kInfinity), -1.0f);
+  for (float a : {9.1f, 9.125f, 9.2f, 12.0f, 1e9f}) EXPECT_EQ(Tanh(a), 1.0f);
   EXPECT_TRUE(std::isnan(Tanh(kNaN)));
   EXPECT_EQ(Sigmoid(0.0f), 0.5f);
   EXPECT_EQ(Sigmoid(kInfinity), 1.0f);

@@ -22,7 +22,7 @@ T Apply(ActivationFunction f, T c, T d, T x) {
   const T half = T{0.5} * x;
   switch (f) {
     case ActivationFunction::kGelu:
-      return std::fma(half, Erf(x * static_cast<T>(kSqrtHalf)), half);
+      return std::fma(std::fabs(x), NormalAboveHalf(std::fabs(x)), half);
     case ActivationFunction::kGeluTanh:
       return std::fma(half, GeluTanhInner(x), half);
     case ActivationFunction::kSilu:
@@ -42,9 +42,7 @@ T Apply(ActivationFunction f, T c, T d, T x) {
 
 template <class T>
 T GeluGradient(T dy, T x) {
-  const T below = std::fma(T{0.5}, Erf(x * static_cast<T>(kSqrtHalf)), T{0.5});
-  const T density = ExpBelowZero(T{-0.5} * (x * x)) * static_cast<T>(kInverseSqrtTwoPi);
-  return dy * std::fma(x, density, below);
+  return dy * (T{0.5} + std::copysign(GeluSlopeAboveHalf(std::fabs(x)), x));
 }
 
 template <class T>

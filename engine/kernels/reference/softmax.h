@@ -22,8 +22,8 @@ T GreatestScaled(int64_t columns, T scale, const T* x) {
 
 template <class T>
 T SumOfExponentials(int64_t columns, T scale, const T* x, T greatest) {
-  return SumTerms<T>(columns,
-                     [&](int64_t i, T lane) { return lane + Exp(x[i] * scale - greatest); });
+  return SumTerms<T>(
+      columns, [&](int64_t i, T lane) { return lane + ExpBelowZero(x[i] * scale - greatest); });
 }
 
 template <class T>
@@ -31,7 +31,7 @@ void Softmax(int64_t rows, int64_t columns, Same<T> scale, const T* x, T* y) {
   for (int64_t r = 0; r < rows; ++r, x += columns, y += columns) {
     const T greatest = GreatestScaled<T>(columns, scale, x);
     const T inverse = T{1} / SumOfExponentials<T>(columns, scale, x, greatest);
-    for (int64_t c = 0; c < columns; ++c) y[c] = Exp(x[c] * scale - greatest) * inverse;
+    for (int64_t c = 0; c < columns; ++c) y[c] = ExpBelowZero(x[c] * scale - greatest) * inverse;
   }
 }
 
@@ -66,7 +66,8 @@ void LogSumExp(int64_t rows, int64_t columns, const T* x, T* y) {
   for (int64_t r = 0; r < rows; ++r, x += columns) {
     T greatest = GreatestScaled<T>(columns, 1, x);
     if (std::isinf(greatest)) greatest = 0;
-    y[r] = greatest + Log(SumOfExponentials<T>(columns, 1, x, greatest));
+    y[r] = greatest + Log(SumTerms<T>(
+                          columns, [&](int64_t i, T lane) { return lane + Exp(x[i] - greatest); }));
   }
 }
 

@@ -14,8 +14,10 @@ using kernels::Erf;
 using kernels::Exp;
 using kernels::ExpBelowZero;
 using kernels::Expm1;
+using kernels::GeluSlopeAboveHalf;
 using kernels::Log;
 using kernels::Log1p;
+using kernels::NormalAboveHalf;
 using kernels::Sigmoid;
 using kernels::Sin;
 using kernels::Tanh;
@@ -27,6 +29,10 @@ inline double ExpBelowZero(double x) { return std::exp(x); }
 inline double Expm1(double x) { return std::expm1(x); }
 inline double Log(double x) { return std::log(x); }
 inline double Log1p(double x) { return std::log1p(x); }
+inline double NormalAboveHalf(double a) { return 0.5 * std::erf(a * 0.70710678118654752); }
+inline double GeluSlopeAboveHalf(double a) {
+  return NormalAboveHalf(a) + a * std::exp(-0.5 * (a * a)) * 0.39894228040143268;
+}
 inline double Sigmoid(double x) {
   const double e = std::exp(-std::fabs(x));
   return (x < 0 ? e : 1) / (1 + e);
