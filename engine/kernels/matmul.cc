@@ -68,12 +68,12 @@ HWY_INLINE void PlaceRows(const MatmulPart& part, const TileColumn& column, int6
   }
 }
 
-// Asks for the rows of C that the next tile goes on from.
-HWY_INLINE void PrefetchSums(const TileTask& task, int64_t rows, int64_t width) {
+// Asks for the rows of C that a tile will go on from or be stored to, so that
+// nobody waits for their lines when it is done.
+HWY_INLINE void PrefetchSums(const float* sums, int64_t stride, int64_t rows, int64_t width) {
   constexpr int64_t kLine = 16;
-  const float* next = task.start + kTileRows * task.start_stride;
-  for (int64_t row = 0; row < rows; ++row, next += task.start_stride) {
-    for (int64_t i = 0; i < width; i += kLine) __builtin_prefetch(next + i, 1, 3);
+  for (int64_t row = 0; row < rows; ++row, sums += stride) {
+    for (int64_t i = 0; i < width; i += kLine) __builtin_prefetch(sums + i, 1, 3);
   }
 }
 
@@ -125,7 +125,11 @@ HWY_INLINE void ComputeColumn(const MatmulPart& part, const TileColumn& column, 
     PlaceRows(part, column, row, rows, task);
     PlaceSums(part, column, row, width, task);
     PrefetchNextPanel(part, column, tile, tiles);
-    if (task.start != nullptr && tile + 1 < tiles) PrefetchSums(task, rows, width);
+    if (task.start == nullptr) {
+      PrefetchSums(task.out, task.out_stride, rows, width);
+    } else if (tile + 1 < tiles) {
+      PrefetchSums(task.start + kTileRows * task.start_stride, task.start_stride, rows, width);
+    }
     ComputeTileOf(rows, vectors, task);
     if (part.c_transposed && column.last_depth) {
       PackTransposed(part.tiles, width, rows, column.columns,
