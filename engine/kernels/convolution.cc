@@ -23,66 +23,49 @@ void ConvolutionTileShape(MatmulTileShape& shape) {
   shape.columns = kTileVectors * shape.vector;
 }
 
-HWY_INLINE void CopyRow(int64_t count, const float* from, float* to) {
-  const FloatTag d;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  if (count < lanes) {
-    for (int64_t i = 0; i < count; ++i) to[i] = from[i];
-    return;
-  }
-  for (int64_t i = 0; i + lanes <= count; i += lanes) hn::StoreU(hn::LoadU(d, from + i), d, to + i);
-  hn::StoreU(hn::LoadU(d, from + count - lanes), d, to + count - lanes);
-}
-
-// Copies channels into their padded planes, whose zeros are there already.
-void FillPlanes(const PaddedLayout& layout, int64_t channels, const float* x, float* planes) {
-  for (int64_t channel = 0; channel < channels; ++channel, planes += layout.plane) {
-    for (int64_t row = 0; row < layout.height; ++row, x += layout.width) {
-      float* to = planes + layout.At(layout.top + row, 0);
-      if (layout.column_step == 1) {
-        CopyRow(layout.width, x, to + layout.left);
-        continue;
-      }
-      for (int64_t c = 0; c < layout.width; ++c) {
-        const int64_t column = layout.left + c;
-        to[column % layout.column_step * layout.phase + column / layout.column_step] = x[c];
-      }
-    }
-  }
+// Its rows are positions, its columns channels.
+void ChannelTileShape(MatmulTileShape& shape) {
+  shape.rows = kChannelTilePositions;
+  shape.vector = static_cast<int64_t>(hn::Lanes(FloatTag()));
+  shape.columns = kChannelTileVectors * shape.vector;
 }
 
 // Stores the runs of a tile that was computed into `tile` [rows][vectors * lanes].
-// A vector may be stored whole where what lies behind its run comes later.
 HWY_INLINE void StoreRuns(const VectorPlan& plan, int64_t first_vector, int64_t vectors,
                           int64_t rows, const float* tile, float* out, int64_t out_stride) {
-  const FloatTag d;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(FloatTag()));
   for (int64_t row = 0; row < rows; ++row, out += out_stride) {
     for (int64_t v = first_vector; v < first_vector + vectors; ++v, tile += lanes) {
       for (int32_t i = plan.first_runs[v]; i < plan.first_runs[v + 1]; ++i) {
         const LaneRun& run = plan.runs[i];
         const float* from = tile + run.lane;
         float* to = out + run.destination;
-        if (plan.dense && run.destination + lanes <= plan.destination_end) {
-          hn::StoreU(hn::LoadU(d, from), d, to);
-          continue;
-        }
         for (int32_t j = 0; j < run.count; ++j) to[j * plan.destination_step] = from[j];
       }
     }
   }
 }
 
-// Positions ascend (StoreRuns relies on it); the rows share a tile's positions.
+// How the tile of some vectors is stored: as it is, without the lanes that are no
+// positions, or from scratch by runs.
+enum class TileStore { kWhole, kKept, kRuns };
+HWY_INLINE TileStore StoreOf(const VectorPlan& plan, int64_t first_vector, int64_t vectors) {
+  if (plan.direct) return TileStore::kWhole;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(FloatTag()));
+  // A vector may be stored whole where what lies behind its positions comes later.
+  const bool inside = plan.destinations[first_vector + vectors - 1] + lanes <= plan.destination_end;
+  return plan.dense && inside && lanes <= 64 ? TileStore::kKept : TileStore::kRuns;
+}
+
+// Positions ascend (TileStore::kKept relies on it); the rows share a tile's
+// positions.
 void ComputeCorrelation(const CorrelationTask& task) {
   const VectorPlan& plan = *task.vectors;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(FloatTag()));
   const int64_t vector_count = static_cast<int64_t>(plan.sources.size());
-  // One vector more, which StoreRuns may read.
-  HWY_ALIGN float scratch[(kTileRows * kTileVectors + 1) * HWY_MAX_BYTES / sizeof(float)];
+  HWY_ALIGN float scratch[kTileRows * kTileVectors * HWY_MAX_BYTES / sizeof(float)];
   const int32_t scratch_places[] = {0, static_cast<int32_t>(lanes),
                                     static_cast<int32_t>(2 * lanes)};
-  hn::Store(hn::Zero(FloatTag()), FloatTag(), scratch + kTileRows * kTileVectors * lanes);
   CorrelationTile tile;
   tile.source = task.source;
   tile.taps = task.taps;
@@ -90,62 +73,52 @@ void ComputeCorrelation(const CorrelationTask& task) {
   tile.relu = task.relu;
   for (int64_t v = 0; v < vector_count; v += kTileVectors) {
     const int64_t vectors = HWY_MIN(int64_t{kTileVectors}, vector_count - v);
+    const TileStore store = StoreOf(plan, v, vectors);
+    const bool runs = store == TileStore::kRuns;
     tile.sources = plan.sources.data() + v;
+    tile.kept_lanes = store == TileStore::kKept ? plan.kept_lanes.data() + v : nullptr;
+    tile.destinations = runs ? scratch_places : plan.destinations.data() + v;
+    tile.out_stride = runs ? vectors * lanes : task.out_stride;
     for (int64_t panel = task.first_panel; panel < task.end_panel; ++panel) {
       const int64_t row = EvenCut(task.rows, panel, task.panels);
       const int64_t rows = EvenCut(task.rows, panel + 1, task.panels) - row;
       float* out = task.out + row * task.out_stride;
       tile.weights = task.weights + row * task.tap_count;
       tile.bias = task.bias == nullptr ? nullptr : task.bias + row;
-      tile.out = plan.direct ? out : scratch;
-      tile.out_stride = plan.direct ? task.out_stride : vectors * lanes;
-      tile.destinations = plan.direct ? plan.destinations.data() + v : scratch_places;
+      tile.out = runs ? scratch : out;
       ComputeTileOf(rows, vectors, tile);
-      if (!plan.direct) StoreRuns(plan, v, vectors, rows, scratch, out, task.out_stride);
+      if (runs) StoreRuns(plan, v, vectors, rows, scratch, out, task.out_stride);
     }
   }
 }
 
-// dy of one example and group as panels of channels.
-void PackUpstream(int64_t channels, int64_t positions, const float* dy, float* panels) {
+// The same with rows as lanes, of which there are whole vectors: a tile is some
+// positions of one row of the grid, computed as [positions][rows] and turned.
+void ComputeChannelCorrelation(const CorrelationTask& task) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(FloatTag()));
-  const int64_t tile_columns = kTileVectors * lanes;
-  const MatmulSource source{dy, positions, /*depth_contiguous=*/true};
-  for (int64_t first = 0; first < channels; first += tile_columns) {
-    const int64_t count = HWY_MIN(tile_columns, channels - first);
-    PackColumnPanel(source, first, count, positions, lanes, panels + first * positions);
-  }
-}
-
-// Some rows of positions at a time, so that the panel's part stays in the first
-// cache while all taps go through it.
-void ComputeWeightGradient(const WeightGradientTask& task) {
-  constexpr int64_t kBlockFloats = 4096;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(FloatTag()));
-  const int64_t tile_columns = kTileVectors * lanes;
-  const int64_t tiles = (task.tap_count + kTileRows - 1) / kTileRows;
-  WeightGradientTile tile;
-  tile.columns = task.columns;
-  tile.pitch = task.pitch;
-  for (int64_t channel = 0; channel < task.channels; channel += tile_columns) {
-    const int64_t vectors =
-        HWY_MIN(int64_t{kTileVectors}, (task.channels - channel + lanes - 1) / lanes);
-    const int64_t width = vectors * lanes;
-    const int64_t blocks =
-        HWY_MIN(task.rows, (task.rows * task.columns * width + kBlockFloats - 1) / kBlockFloats);
-    for (int64_t block = 0; block < blocks; ++block) {
-      const int64_t row = EvenCut(task.rows, block, blocks);
-      tile.rows = EvenCut(task.rows, block + 1, blocks) - row;
-      tile.source = task.source + row * task.pitch;
-      tile.upstream =
-          task.upstream + channel * task.rows * task.columns + row * task.columns * width;
-      tile.first = task.first && block == 0;
-      for (int64_t i = 0; i < tiles; ++i) {
-        const int64_t tap = EvenCut(task.tap_count, i, tiles);
-        tile.taps = task.taps + tap;
-        tile.sums = task.sums + channel * task.tap_count + tap * width;
-        ComputeTileOf(EvenCut(task.tap_count, i + 1, tiles) - tap, vectors, tile);
-      }
+  const int64_t vector_count = task.rows / lanes;
+  const int64_t tiles = (task.grid_columns + kChannelTilePositions - 1) / kChannelTilePositions;
+  HWY_ALIGN float
+      scratch[kChannelTilePositions * kChannelTileVectors * HWY_MAX_BYTES / sizeof(float)];
+  ChannelTile tile;
+  tile.taps = task.taps;
+  tile.tap_count = task.tap_count;
+  tile.relu = task.relu;
+  tile.out = scratch;
+  for (int64_t panel = task.first_panel; panel < task.end_panel; ++panel) {
+    const int64_t vector = EvenCut(vector_count, panel, task.panels);
+    const int64_t vectors = EvenCut(vector_count, panel + 1, task.panels) - vector;
+    const int64_t row = vector * lanes;
+    tile.weights = task.weights + row * task.tap_count;
+    tile.bias = task.bias == nullptr ? nullptr : task.bias + row;
+    for (int64_t i = 0; i < task.grid_rows * tiles; ++i) {
+      const int64_t column = EvenCut(task.grid_columns, i % tiles, tiles);
+      const int64_t positions = EvenCut(task.grid_columns, i % tiles + 1, tiles) - column;
+      tile.source = task.source + i / tiles * task.grid_pitch + column;
+      ComputeTileOf(positions, vectors, tile);
+      PackTransposed(scratch, vectors * lanes, positions, vectors * lanes,
+                     task.out + row * task.out_stride + i / tiles * task.grid_columns + column,
+                     task.out_stride);
     }
   }
 }
@@ -156,23 +129,17 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include <algorithm>
-#include <cstring>
 #include <vector>
 
-#include "engine/check.h"
 #include "engine/kernels/aligned_buffer.h"
-#include "engine/kernels/optimizer_update.h"
+#include "engine/kernels/padded_planes.h"
 #include "engine/kernels/parallel.h"
-#include "engine/kernels/reduce.h"
-#include "engine/kernels/reference/convolution.h"
-#include "engine/shard_tree.h"
 
 namespace lockstep::kernels {
 HWY_EXPORT(ConvolutionTileShape);
-HWY_EXPORT(FillPlanes);
+HWY_EXPORT(ChannelTileShape);
 HWY_EXPORT(ComputeCorrelation);
-HWY_EXPORT(PackUpstream);
-HWY_EXPORT(ComputeWeightGradient);
+HWY_EXPORT(ComputeChannelCorrelation);
 namespace {
 
 // Below so many multiply-adds a second thread costs more than it brings.
@@ -184,19 +151,6 @@ MatmulTileShape Tile() {
   MatmulTileShape tile;
   HWY_DYNAMIC_DISPATCH(ConvolutionTileShape)(tile);
   return tile;
-}
-
-// A kernel of one element that skips and pads nothing sees each position alone:
-// the plane is then one row.
-ConvolutionShape Simplified(ConvolutionShape shape) {
-  const bool pointwise = shape.KernelSize() == 1 && shape.stride_height == 1 &&
-                         shape.stride_width == 1 && shape.padding_height == 0 &&
-                         shape.padding_width == 0;
-  if (pointwise) {
-    shape.in_width = shape.InPlane();
-    shape.in_height = 1;
-  }
-  return shape;
 }
 
 // The outputs of one phase: all of them but for an input gradient with strides.
@@ -221,6 +175,11 @@ struct Correlation {
   int64_t out_plane = 0;
   int64_t multiply_adds = 0;
   std::vector<CorrelationPhase> phases;
+  // The lanes are rows, not positions, of which there is a dense grid.
+  bool row_lanes = false;
+  int64_t grid_rows = 0;
+  int64_t grid_columns = 0;
+  int64_t panel_unit = 1;  // rows that panels do not cut: a vector of row lanes
 };
 
 // `taps` within a channel, whose weights lie at `kernel_taps` from the
@@ -238,6 +197,25 @@ void ExpandTaps(const Correlation& plan, const std::vector<int32_t>& taps,
   }
 }
 
+// Decides whether lanes are positions, of which the last vectors may go to
+// waste, or rows, whose tiles have to be turned. Planned for the first phase's
+// `grid` already: its vectors.
+void ChooseLanes(const PositionGrid& grid, const MatmulTileShape& tile, Correlation& plan) {
+  MatmulTileShape channels;
+  HWY_DYNAMIC_DISPATCH(ChannelTileShape)(channels);
+  const VectorPlan& vectors = plan.phases[0].vectors;
+  const int64_t taps = static_cast<int64_t>(plan.phases[0].taps.size());
+  const bool dense = plan.phases.size() == 1 && grid.column_step == 1 &&
+                     grid.row_step == grid.columns && grid.first == 0;
+  plan.row_lanes = dense && plan.rows % tile.vector == 0 &&
+                   RowLanesCost(grid, taps, channels, plan.rows / tile.vector) <
+                       PositionLanesCost(vectors, taps);
+  plan.panel_unit = plan.row_lanes ? tile.vector : 1;
+  plan.panels = DivideUp(plan.rows, plan.row_lanes ? channels.columns : tile.rows);
+  plan.grid_rows = grid.rows;
+  plan.grid_columns = grid.columns;
+}
+
 // Packs the weights of every phase and group into panels.
 const float* PackWeights(const float* weight, Correlation& plan) {
   static thread_local AlignedBuffer buffer;
@@ -251,8 +229,9 @@ const float* PackWeights(const float* weight, Correlation& plan) {
   for (const CorrelationPhase& phase : plan.phases) {
     for (int64_t group = 0; group < plan.groups; ++group) {
       for (int64_t panel = 0; panel < plan.panels; ++panel) {
-        const int64_t first = EvenCut(plan.rows, panel, plan.panels);
-        const int64_t end = EvenCut(plan.rows, panel + 1, plan.panels);
+        const int64_t units = plan.rows / plan.panel_unit;
+        const int64_t first = EvenCut(units, panel, plan.panels) * plan.panel_unit;
+        const int64_t end = EvenCut(units, panel + 1, plan.panels) * plan.panel_unit;
         const float* from = weight + group * plan.weight_group;
         for (const int32_t offset : phase.weight_offsets) {
           for (int64_t row = first; row < end; ++row) {
@@ -265,26 +244,15 @@ const float* PackWeights(const float* weight, Correlation& plan) {
   return panels;
 }
 
-// Zeroed scratch for padded planes; FillPlanes leaves the zeros as they are.
-// The vector behind the planes may be read.
-float* ReservePlanes(const PaddedLayout& layout, int64_t channels, int64_t lanes) {
-  static thread_local AlignedBuffer buffer;
-  const int64_t size = channels * layout.plane + lanes;
-  float* planes = buffer.Reserve(size);
-  std::memset(planes, 0, size * sizeof(float));
-  return planes;
-}
-
 void Correlate(const Correlation& plan, const float* panels, const float* source, const float* bias,
                bool relu, float* out) {
   const int threads = ThreadsFor(plan.multiply_adds, kMultiplyAddsPerThread);
   const int64_t whole_items = plan.examples * plan.groups;
   const int64_t chunks =
       std::clamp<int64_t>(DivideUp(threads, std::max<int64_t>(1, whole_items)), 1, plan.panels);
-  const int64_t lanes = Tile().vector;
 #pragma omp parallel num_threads(threads) if (threads > 1)
   {
-    float* planes = plan.copied ? ReservePlanes(plan.layout, plan.channels, lanes) : nullptr;
+    float* planes = plan.copied ? ReservePlanes(plan.layout, plan.channels) : nullptr;
 #pragma omp for schedule(static)
     for (int64_t item = 0; item < whole_items * chunks; ++item) {
       const int64_t chunk = item % chunks, group = item / chunks % plan.groups;
@@ -294,7 +262,7 @@ void Correlate(const Correlation& plan, const float* panels, const float* source
       CorrelationTask task;
       task.source = source + first_channel * plan.layout.height * plan.layout.width;
       if (plan.copied) {
-        HWY_DYNAMIC_DISPATCH(FillPlanes)(plan.layout, plan.channels, task.source, planes);
+        FillPlanes(plan.layout, plan.channels, task.source, planes);
         task.source = planes;
       }
       task.rows = plan.rows;
@@ -310,138 +278,16 @@ void Correlate(const Correlation& plan, const float* panels, const float* source
         task.taps = phase.taps.data();
         task.vectors = &phase.vectors;
         task.weights = panels + phase.panels_offset + group * plan.rows * task.tap_count;
-        HWY_DYNAMIC_DISPATCH(ComputeCorrelation)(task);
+        if (plan.row_lanes) {
+          task.grid_rows = plan.grid_rows;
+          task.grid_columns = plan.grid_columns;
+          task.grid_pitch = plan.layout.pitch;
+          HWY_DYNAMIC_DISPATCH(ComputeChannelCorrelation)(task);
+        } else {
+          HWY_DYNAMIC_DISPATCH(ComputeCorrelation)(task);
+        }
       }
     }
-  }
-}
-
-// ---- The weight gradient.
-
-// Some in-channels of one group, whose taps one thread computes for a shard.
-struct WeightPiece {
-  int64_t group = 0;
-  int64_t first_channel = 0;  // within the group
-  int64_t channels = 0;
-  int64_t sums_offset = 0;
-};
-
-// Sums that the shards of a pass may take, so that they stay in the last cache.
-constexpr int64_t kMostSums = 1 << 20;
-
-struct WeightGradientPlan {
-  ConvolutionShape shape;
-  absl::Span<const int64_t> cuts;
-  PaddedLayout layout;
-  bool copied = true;
-  std::vector<int32_t> taps;  // of as many channels as a piece has at most
-  int64_t channel_width = 0;  // a group's out-channels, rounded up to vectors
-  int64_t lanes = 0;
-};
-
-// One piece of one shard.
-void ComputeShardPiece(const WeightGradientPlan& plan, const WeightPiece& piece, int shard,
-                       const float* x, const float* dy, float* sums) {
-  static thread_local AlignedBuffer upstream_buffer;
-  const ConvolutionShape& s = plan.shape;
-  const int64_t group_in = s.GroupInChannels(), group_out = s.GroupOutChannels();
-  WeightGradientTask task;
-  task.taps = plan.taps.data();
-  task.tap_count = piece.channels * s.KernelSize();
-  task.rows = s.OutHeight();
-  task.columns = s.OutWidth();
-  task.pitch = plan.layout.pitch;
-  task.channels = group_out;
-  task.sums = sums;
-  float* planes = plan.copied ? ReservePlanes(plan.layout, piece.channels, plan.lanes) : nullptr;
-  float* upstream = upstream_buffer.Reserve(plan.channel_width * s.OutPlane());
-  task.upstream = upstream;
-  for (int64_t n = plan.cuts[shard]; n < plan.cuts[shard + 1]; ++n) {
-    task.source =
-        x + (n * s.in_channels + piece.group * group_in + piece.first_channel) * s.InPlane();
-    if (plan.copied) {
-      HWY_DYNAMIC_DISPATCH(FillPlanes)(plan.layout, piece.channels, task.source, planes);
-      task.source = planes;
-    }
-    HWY_DYNAMIC_DISPATCH(PackUpstream)
-    (group_out, s.OutPlane(), dy + (n * s.out_channels + piece.group * group_out) * s.OutPlane(),
-     upstream);
-    task.first = n == plan.cuts[shard];
-    HWY_DYNAMIC_DISPATCH(ComputeWeightGradient)(task);
-  }
-  if (plan.cuts[shard] == plan.cuts[shard + 1]) {
-    std::memset(sums, 0, plan.channel_width * task.tap_count * sizeof(float));
-  }
-}
-
-// The pieces, and how many of them follow one another in a pass: as large as
-// kMostSums allows, but enough for the threads.
-std::vector<WeightPiece> WeightPieces(const ConvolutionShape& s, int shards, int64_t channel_width,
-                                      int threads) {
-  const int64_t group_in = s.GroupInChannels();
-  const int64_t channel_sums = channel_width * s.KernelSize();
-  int64_t parts = DivideUp(group_in * channel_sums * shards, kMostSums);
-  if (s.groups * parts * shards % threads != 0 && s.groups * parts * shards < 4 * threads) {
-    parts *= threads;
-  }
-  parts = std::clamp<int64_t>(parts, 1, group_in);
-  std::vector<WeightPiece> pieces;
-  for (int64_t group = 0; group < s.groups; ++group) {
-    for (int64_t part = 0; part < parts; ++part) {
-      const int64_t first = EvenCut(group_in, part, parts);
-      pieces.push_back({group, first, EvenCut(group_in, part + 1, parts) - first, 0});
-    }
-  }
-  return pieces;
-}
-
-// Adds the shards' sums up, the result into the first's.
-void FoldShards(const ShardNode& node, int64_t size, float* sums) {
-  if (node.size() < 2) return;
-  const int middle = ShardTreeMiddle(node);
-  FoldShards({node.first, middle}, size, sums);
-  FoldShards({middle, node.end}, size, sums);
-  AddInPlace(absl::MakeSpan(sums + node.first * size, size),
-             absl::MakeConstSpan(sums + middle * size, size));
-}
-
-// From [panel of channels][taps][channels] to [channels][taps].
-void StoreWeightGradient(const WeightGradientPlan& plan, const WeightPiece& piece,
-                         int64_t tile_columns, const float* sums, float* dweight) {
-  const ConvolutionShape& s = plan.shape;
-  const int64_t taps = piece.channels * s.KernelSize();
-  const int64_t row = s.GroupInChannels() * s.KernelSize();
-  for (int64_t o = 0; o < s.GroupOutChannels(); ++o) {
-    const int64_t first = o / tile_columns * tile_columns;
-    const int64_t width = std::min(tile_columns, plan.channel_width - first);
-    const float* from = sums + first * taps + o - first;
-    float* to = dweight + (piece.group * s.GroupOutChannels() + o) * row +
-                piece.first_channel * s.KernelSize();
-    for (int64_t tap = 0; tap < taps; ++tap) to[tap] = from[tap * width];
-  }
-}
-
-// One pass: the pieces' sums of all shards side by side, then the tree.
-void RunWeightPass(const WeightGradientPlan& plan, absl::Span<WeightPiece> pieces, int threads,
-                   const float* x, const float* dy, float* dweight) {
-  static thread_local AlignedBuffer sums_buffer;
-  const int shards = static_cast<int>(plan.cuts.size()) - 1;
-  int64_t size = 0;
-  for (WeightPiece& piece : pieces) {
-    piece.sums_offset = size;
-    size += piece.channels * plan.shape.KernelSize() * plan.channel_width;
-  }
-  float* const sums = sums_buffer.Reserve(size * shards);
-  const int64_t items = static_cast<int64_t>(pieces.size()) * shards;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1)
-  for (int64_t item = 0; item < items; ++item) {
-    const WeightPiece& piece = pieces[item / shards];
-    const int shard = static_cast<int>(item % shards);
-    ComputeShardPiece(plan, piece, shard, x, dy, sums + shard * size + piece.sums_offset);
-  }
-  FoldShards({0, shards}, size, sums);
-  for (const WeightPiece& piece : pieces) {
-    StoreWeightGradient(plan, piece, Tile().columns, sums + piece.sums_offset, dweight);
   }
 }
 
@@ -459,7 +305,6 @@ void Convolution(const ConvolutionShape& shape, const float* x, const float* wei
   plan.groups = s.groups;
   plan.channels = s.GroupInChannels();
   plan.rows = s.GroupOutChannels();
-  plan.panels = DivideUp(plan.rows, tile.rows);
   plan.weight_row = plan.channels * s.KernelSize();
   plan.weight_group = plan.rows * plan.weight_row;
   plan.out_plane = s.OutPlane();
@@ -477,7 +322,8 @@ void Convolution(const ConvolutionShape& shape, const float* x, const float* wei
   grid.destination_end = s.OutPlane();
   VectorPlan& vectors = plan.phases[0].vectors;
   PlanVectors(grid, plan.weight_row, !plan.layout.Plain(), tile.vector, vectors);
-  plan.copied = !plan.layout.Plain() || !vectors.direct;
+  ChooseLanes(grid, tile, plan);
+  plan.copied = !plan.layout.Plain() || !(vectors.direct || plan.row_lanes);
   const float* panels = PackWeights(weight, plan);
   Correlate(plan, panels, x, bias, activation == Activation::kRelu, y);
 }
@@ -494,7 +340,6 @@ void ConvolutionInputGradient(const ConvolutionShape& shape, const float* dy, co
   plan.groups = s.groups;
   plan.channels = s.GroupOutChannels();
   plan.rows = s.GroupInChannels();
-  plan.panels = DivideUp(plan.rows, tile.rows);
   plan.weight_row = s.KernelSize();
   plan.weight_group = s.GroupOutChannels() * s.GroupInChannels() * s.KernelSize();
   plan.out_plane = s.InPlane();
@@ -508,71 +353,11 @@ void ConvolutionInputGradient(const ConvolutionShape& shape, const float* dy, co
                s.GroupInChannels() * s.KernelSize(), phase);
     PlanVectors(gradient_phase.grid, static_cast<int64_t>(phase.taps.size()), !plan.layout.Plain(),
                 tile.vector, phase.vectors);
-    plan.copied = plan.copied || !phase.vectors.direct;
+    if (i == 0) ChooseLanes(gradient_phase.grid, tile, plan);
+    plan.copied = plan.copied || !(phase.vectors.direct || plan.row_lanes);
   }
   const float* panels = PackWeights(weight, plan);
   Correlate(plan, panels, dy, nullptr, false, dx);
-}
-
-void ConvolutionWeightGradient(const ConvolutionShape& shape, absl::Span<const int64_t> cuts,
-                               const float* x, const float* dy, float* dweight) {
-  LOCKSTEP_CHECK(cuts.size() >= 2, "a shard tree needs at least one shard");
-  static thread_local WeightGradientPlan plan;
-  const MatmulTileShape tile = Tile();
-  const int shards = static_cast<int>(cuts.size()) - 1;
-  plan.shape = Simplified(shape);
-  const ConvolutionShape& s = plan.shape;
-  plan.cuts = cuts;
-  plan.layout = InputLayout(s);
-  plan.copied = !plan.layout.Plain();
-  plan.lanes = tile.vector;
-  plan.channel_width = DivideUp(s.GroupOutChannels(), tile.vector) * tile.vector;
-  InputTaps(s, plan.layout, plan.taps);
-  const size_t kernel = plan.taps.size();
-  for (int64_t channel = 1; channel < s.GroupInChannels(); ++channel) {
-    for (size_t i = 0; i < kernel; ++i) {
-      plan.taps.push_back(static_cast<int32_t>(channel * plan.layout.plane + plan.taps[i]));
-    }
-  }
-  const int threads =
-      ThreadsFor(cuts.back() * s.OutPlane() * s.WeightCount(), kMultiplyAddsPerThread);
-  std::vector<WeightPiece> pieces = WeightPieces(s, shards, plan.channel_width, threads);
-  // As many pieces in a pass as kMostSums allows, at least one per thread.
-  const int64_t piece_sums = pieces.back().channels * s.KernelSize() * plan.channel_width * shards;
-  const size_t per_pass = std::max<int64_t>(threads, kMostSums / std::max<int64_t>(1, piece_sums));
-  for (size_t i = 0; i < pieces.size(); i += per_pass) {
-    const size_t count = std::min(per_pass, pieces.size() - i);
-    RunWeightPass(plan, absl::MakeSpan(pieces).subspan(i, count), threads, x, dy, dweight);
-  }
-}
-
-void ConvolutionBiasGradient(const ConvolutionShape& shape, absl::Span<const int64_t> cuts,
-                             const float* dy, float* dbias) {
-  static thread_local AlignedBuffer buffer;
-  const int64_t planes = cuts.back() * shape.out_channels;
-  float* sums = buffer.Reserve(planes);
-  SumRows(planes, shape.OutPlane(), dy, sums);
-  SumColumnsShardTree(shape.out_channels, cuts, sums, dbias);
-}
-
-void Convolution(const ConvolutionShape& shape, const double* x, const double* weight,
-                 const double* bias, Activation activation, double* y) {
-  reference::Convolution(shape, x, weight, bias, activation, y);
-}
-
-void ConvolutionInputGradient(const ConvolutionShape& shape, const double* dy, const double* weight,
-                              double* dx) {
-  reference::ConvolutionInputGradient(shape, dy, weight, dx);
-}
-
-void ConvolutionWeightGradient(const ConvolutionShape& shape, absl::Span<const int64_t> cuts,
-                               const double* x, const double* dy, double* dweight) {
-  reference::ConvolutionWeightGradient(shape, cuts, x, dy, dweight);
-}
-
-void ConvolutionBiasGradient(const ConvolutionShape& shape, absl::Span<const int64_t> cuts,
-                             const double* dy, double* dbias) {
-  reference::ConvolutionBiasGradient(shape, cuts, dy, dbias);
 }
 
 }  // namespace lockstep::kernels

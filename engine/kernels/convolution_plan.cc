@@ -8,9 +8,13 @@ namespace {
 int64_t DivideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // What storing costs in units of one multiply-add per lane: a vector as it is,
-// and one in runs.
+// one without some lanes, and one in runs.
 constexpr int64_t kDirectStoreCost = 2;
+constexpr int64_t kKeptStoreCost = 3;
 constexpr int64_t kRunStoreCost = 8;
+
+// The same for a vector of channels, which has to be turned.
+constexpr int64_t kTurnedStoreCost = 6;
 
 // `columns`: positions in a row, which do not run over into the next.
 void SetExtents(int64_t bottom, int64_t right, int64_t columns, PaddedLayout& layout) {
@@ -50,6 +54,8 @@ void PlanRuns(const PositionGrid& grid, int64_t lanes, VectorPlan& plan) {
     plan.sources.push_back(static_cast<int32_t>(first));
     plan.first_runs.push_back(static_cast<int32_t>(plan.runs.size()));
     const int64_t end = std::min(first + lanes, positions);
+    uint64_t kept = 0;
+    int32_t first_kept = 0;
     for (int64_t i = first / grid.pitch; i * grid.pitch < end; ++i) {
       const int64_t begin = std::max(first, i * grid.pitch);
       const int64_t run_end = std::min(end, i * grid.pitch + grid.columns);
@@ -59,13 +65,28 @@ void PlanRuns(const PositionGrid& grid, int64_t lanes, VectorPlan& plan) {
       run.count = static_cast<int32_t>(run_end - begin);
       run.destination = static_cast<int32_t>(grid.first + i * grid.row_step +
                                              (begin - i * grid.pitch) * grid.column_step);
+      if (kept == 0) first_kept = run.destination;
+      kept |= ((uint64_t{1} << run.count) - 1) << run.lane;
       plan.runs.push_back(run);
     }
+    plan.kept_lanes.push_back(kept);
+    plan.destinations.push_back(first_kept);
   }
   plan.first_runs.push_back(static_cast<int32_t>(plan.runs.size()));
 }
 
 }  // namespace
+
+ConvolutionShape Simplified(ConvolutionShape shape) {
+  const bool pointwise = shape.KernelSize() == 1 && shape.stride_height == 1 &&
+                         shape.stride_width == 1 && shape.padding_height == 0 &&
+                         shape.padding_width == 0;
+  if (pointwise) {
+    shape.in_width = shape.InPlane();
+    shape.in_height = 1;
+  }
+  return shape;
+}
 
 PaddedLayout InputLayout(const ConvolutionShape& shape) {
   PaddedLayout layout;
@@ -120,6 +141,7 @@ void PlanVectors(const PositionGrid& grid, int64_t taps, bool padded, int64_t la
   plan.destinations.clear();
   plan.first_runs.clear();
   plan.runs.clear();
+  plan.kept_lanes.clear();
   plan.destination_step = grid.column_step;
   plan.dense = grid.column_step == 1 && grid.row_step == grid.columns;
   plan.destination_end = grid.destination_end;
@@ -127,9 +149,27 @@ void PlanVectors(const PositionGrid& grid, int64_t taps, bool padded, int64_t la
   const int64_t in_rows = grid.rows * DivideUp(grid.columns, lanes);
   const int64_t in_runs = DivideUp((grid.rows - 1) * grid.pitch + grid.columns, lanes);
   const bool rows_possible = grid.columns >= lanes && grid.column_step == 1;
-  const bool rows_cheaper = in_rows * (taps + kDirectStoreCost) <= in_runs * (taps + kRunStoreCost);
+  const int64_t run_cost = plan.dense ? kKeptStoreCost : kRunStoreCost;
+  const bool rows_cheaper = in_rows * (taps + kDirectStoreCost) <= in_runs * (taps + run_cost);
   if (rows_possible && (rows_cheaper || !padded)) return PlanRows(grid, lanes, plan);
   PlanRuns(grid, lanes, plan);
+}
+
+int64_t PositionLanesCost(const VectorPlan& plan, int64_t taps) {
+  return static_cast<int64_t>(plan.sources.size()) * (taps + (plan.direct  ? kDirectStoreCost
+                                                              : plan.dense ? kKeptStoreCost
+                                                                           : kRunStoreCost));
+}
+
+int64_t RowLanesCost(const PositionGrid& grid, int64_t taps, const MatmulTileShape& tile,
+                     int64_t vectors) {
+  // A small tile waits for its loads and for its own results: 14 x 1 is 4 to 8 %
+  // slower than 14 x 2.
+  constexpr int64_t kLeastAccumulators = 15;
+  const int64_t positions = grid.columns / DivideUp(grid.columns, tile.rows);
+  const int64_t accumulators = positions * std::min(vectors, tile.columns / tile.vector);
+  const int64_t cost = DivideUp(grid.rows * grid.columns * (taps + kTurnedStoreCost), tile.vector);
+  return cost * std::max(accumulators, kLeastAccumulators) / std::max<int64_t>(1, accumulators);
 }
 
 void PlanGradientPhase(const ConvolutionShape& shape, const PaddedLayout& layout, int64_t row_phase,

@@ -14,8 +14,13 @@
 #include <vector>
 
 #include "engine/kernels/convolution_shape.h"
+#include "engine/kernels/matmul_part.h"
 
 namespace lockstep::kernels {
+
+// A kernel of one element that skips and pads nothing sees each position alone:
+// the plane is then one row.
+ConvolutionShape Simplified(ConvolutionShape shape);
 
 // Where the elements of one channel's padded plane lie in scratch. With steps
 // above 1 (strides) the positions of equal remainder form a plane of their own,
@@ -65,12 +70,15 @@ struct LaneRun {
 struct VectorPlan {
   bool direct = true;
   std::vector<int32_t> sources;       // per vector
-  std::vector<int32_t> destinations;  // per vector, if direct
+  std::vector<int32_t> destinations;  // per vector, if direct or dense
   std::vector<int32_t> first_runs;    // per vector and one more, if not direct
   std::vector<LaneRun> runs;
   int64_t destination_step = 1;  // between the lanes of a run
   bool dense = false;            // the runs fill the plane without gaps, ascending
-  int64_t destination_end = 0;   // floats of the output plane
+  // Per vector, if dense and not direct: which lanes are positions (bit i: lane
+  // i), and where the first of them is stored.
+  std::vector<uint64_t> kept_lanes;
+  int64_t destination_end = 0;  // floats of the output plane
 };
 
 // The positions rows x columns, `pitch` floats from row to row; position (i, j)
@@ -87,6 +95,13 @@ struct PositionGrid {
 };
 void PlanVectors(const PositionGrid& grid, int64_t taps, bool padded, int64_t lanes,
                  VectorPlan& plan);
+
+// What an output channel costs, in multiply-adds of vectors: with the planned
+// vectors of positions as lanes, and with channels as lanes, of which there are
+// `vectors` vectors; `tile` has positions as rows and channels as columns.
+int64_t PositionLanesCost(const VectorPlan& plan, int64_t taps);
+int64_t RowLanesCost(const PositionGrid& grid, int64_t taps, const MatmulTileShape& tile,
+                     int64_t vectors);
 
 // One phase of the input gradient: the rows row_phase, row_phase +
 // stride_height, ... and columns likewise of dx, and the taps that meet them.

@@ -88,6 +88,19 @@ TEST(ConvolutionTest, EqualsItsTwinAtEveryCountOfChannels) {
   ExpectEqual(Shape(2, 3, 6, 9, 49, 3, 1, 1));
 }
 
+// Whole vectors of channels: planes whose rows leave lanes over are computed with
+// channels as lanes, the others with positions.
+TEST(ConvolutionTest, EqualsItsTwinWithWholeVectorsOfChannels) {
+  for (int64_t width = 1; width <= 30; ++width) ExpectEqual(Shape(2, 16, 3, width, 32, 3, 1, 1));
+  for (int64_t channels : {8, 24, 48, 64, 80}) {
+    ExpectEqual(Shape(1, channels, 14, 14, 32, 3, 1, 1));
+    ExpectEqual(Shape(1, 32, 7, 7, channels, 3, 1, 1));
+    ExpectEqual(Shape(1, channels, 7, 9, channels, 1, 1, 0));
+  }
+  ExpectEqual(Shape(2, 32, 7, 14, 64, 3, 1, 1, 1, /*groups=*/2));
+  ExpectEqual(Shape(2, 32, 14, 14, 32, 3, 1, 1), {}, /*wild=*/true);
+}
+
 TEST(ConvolutionTest, EqualsItsTwinForEveryStridePaddingAndDilation) {
   for (int64_t kernel : {1, 2, 3, 5}) {
     for (int64_t stride : {1, 2, 3}) {

@@ -17,6 +17,7 @@ inline int64_t EvenCut(int64_t items, int64_t part, int64_t parts) { return item
 struct CorrelationTask {
   // The rows' weights in panels: panel p of `panels` holds the rows
   // [EvenCut(rows, p, panels), EvenCut(rows, p + 1, panels)) as [taps][rows].
+  // With rows as lanes the vectors of rows are cut that way.
   const float* weights = nullptr;
   int64_t rows = 0;
   int64_t panels = 0;
@@ -26,6 +27,10 @@ struct CorrelationTask {
   const int32_t* taps = nullptr;
   int64_t tap_count = 0;
   const VectorPlan* vectors = nullptr;
+  // For lanes that are rows: the positions, which fill an output plane in order.
+  int64_t grid_rows = 0;
+  int64_t grid_columns = 0;
+  int64_t grid_pitch = 0;       // floats of the source from one row of positions to the next
   const float* bias = nullptr;  // [rows]; null: none
   bool relu = false;
   float* out = nullptr;
@@ -41,7 +46,7 @@ struct WeightGradientTask {
   int64_t rows = 0;     // of positions
   int64_t columns = 0;  // positions of a row
   int64_t pitch = 0;    // floats of the source from row to row
-  // Panels of tile columns of channels, as MatmulBlock's panels of B.
+  // Panels of tile columns of channels, as PackColumnPanel packs them.
   const float* upstream = nullptr;
   int64_t channels = 0;
   bool first = true;  // sums start at +0

@@ -8,6 +8,7 @@
 #include "hwy/foreach_target.h"
 // After foreach_target.h, which sets what they are compiled for.
 #include "engine/kernels/matmul_pack-inl.h"
+#include "engine/kernels/matmul_shard_tile-inl.h"
 #include "engine/kernels/matmul_tile-inl.h"
 #include "engine/kernels/vectors-inl.h"
 #include "hwy/highway.h"
@@ -68,12 +69,12 @@ HWY_INLINE void PlaceRows(const MatmulPart& part, const TileColumn& column, int6
   }
 }
 
-// Asks for the rows of C that the next tile goes on from.
-HWY_INLINE void PrefetchSums(const TileTask& task, int64_t rows, int64_t width) {
+// Asks for the rows of C that a tile will go on from or be stored to, so that
+// nobody waits for their lines when it is done.
+HWY_INLINE void PrefetchSums(const float* sums, int64_t stride, int64_t rows, int64_t width) {
   constexpr int64_t kLine = 16;
-  const float* next = task.start + kTileRows * task.start_stride;
-  for (int64_t row = 0; row < rows; ++row, next += task.start_stride) {
-    for (int64_t i = 0; i < width; i += kLine) __builtin_prefetch(next + i, 1, 3);
+  for (int64_t row = 0; row < rows; ++row, sums += stride) {
+    for (int64_t i = 0; i < width; i += kLine) __builtin_prefetch(sums + i, 1, 3);
   }
 }
 
@@ -112,7 +113,28 @@ HWY_INLINE void PlaceSums(const MatmulPart& part, const TileColumn& column, int6
   }
 }
 
-// All tiles of the column; `task` knows its B and its runs of k.
+// The same tile of a product in shards.
+HWY_INLINE void ComputeShards(const MatmulPart& part, int64_t rows, int64_t vectors,
+                              const TileTask& tile) {
+  ShardTileTask task;
+  task.a_row_stride = tile.a_row_stride;
+  task.a_depth_stride = tile.a_depth_stride;
+  task.b = tile.b;
+  task.b_stride = tile.b_stride;
+  task.shards = part.shards;
+  task.cuts = part.cuts;
+  task.folds = part.folds;
+  task.stack = part.tiles;
+  task.out_stride = tile.out_stride;
+  task.last_lanes = tile.last_lanes;
+  for (int64_t row = 0; row < rows; row += kShardTileRows) {
+    task.a = tile.a + row * tile.a_row_stride;
+    task.out = tile.out + row * tile.out_stride;
+    ComputeShardTileOf(HWY_MIN(int64_t{kShardTileRows}, rows - row), vectors, task);
+  }
+}
+
+// All tiles of the column; `task` knows its B and depth.
 HWY_INLINE void ComputeColumn(const MatmulPart& part, const TileColumn& column, TileTask task) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(FloatTag()));
   const int64_t vectors = (column.columns + lanes - 1) / lanes;
@@ -125,8 +147,16 @@ HWY_INLINE void ComputeColumn(const MatmulPart& part, const TileColumn& column, 
     PlaceRows(part, column, row, rows, task);
     PlaceSums(part, column, row, width, task);
     PrefetchNextPanel(part, column, tile, tiles);
-    if (task.start != nullptr && tile + 1 < tiles) PrefetchSums(task, rows, width);
-    ComputeTileOf(rows, vectors, task);
+    if (task.start == nullptr) {
+      PrefetchSums(task.out, task.out_stride, rows, width);
+    } else if (tile + 1 < tiles) {
+      PrefetchSums(task.start + kTileRows * task.start_stride, task.start_stride, rows, width);
+    }
+    if (part.shards > 1) {
+      ComputeShards(part, rows, vectors, task);
+    } else {
+      ComputeTileOf(rows, vectors, task);
+    }
     if (part.c_transposed && column.last_depth) {
       PackTransposed(part.tiles, width, rows, column.columns,
                      part.c + column.first_column * part.c_stride + row, part.c_stride);
@@ -144,13 +174,8 @@ HWY_INLINE void ComputeBlock(const MatmulPart& part, TileColumn column) {
     PackRowPanels<kTileRows>(source, column.first_row, column.end_row - column.first_row,
                              column.depth, part.a_panels);
   }
-  const int64_t whole[] = {0, column.depth};
-  const int no_folds[] = {0};
   TileTask task;
-  task.shards = part.shards;
-  task.cuts = part.shards == 1 ? whole : part.cuts;
-  task.folds = part.shards == 1 ? no_folds : part.folds;
-  task.stack = part.tiles;
+  task.depth = column.depth;
   const int64_t columns = part.end_column - part.first_column;
   const int64_t vectors = (columns + lanes - 1) / lanes;
   const int64_t panels = (vectors + kTileVectors - 1) / kTileVectors;

@@ -96,17 +96,26 @@ HWY_INLINE void PackRowPanels(const MatmulSource& source, int64_t first, int64_t
     }
     return;
   }
-  // All panels of one k at a time: a line of the source is read once.
-  const int64_t whole = count / kRows, left = count % kRows;
+  // Some k at a time: a line of the source stays in the first cache for the next
+  // panel, and a panel is written line after line. One k at a time would write
+  // lines a power of two apart, which share a few places of the cache.
+  constexpr int64_t kBlock = 16;
   const float* in = source.data + first;
-  for (int64_t k = 0; k < depth; ++k, in += source.stride) {
-    float* out = panels + k * kRows;
-    const float* from = in;
-    for (int64_t panel = 0; panel < whole; ++panel, from += kRows, out += depth * kRows) {
-      std::memcpy(out, from, kRows * sizeof(float));
+  for (int64_t begin = 0; begin < depth; begin += kBlock, in += kBlock * source.stride) {
+    const int64_t steps = depth - begin < kBlock ? depth - begin : kBlock;
+    int64_t row = 0;
+    for (; row + kRows <= count; row += kRows) {
+      const float* from = in + row;
+      float* out = panels + row * depth + begin * kRows;
+      for (int64_t k = 0; k < steps; ++k, from += source.stride, out += kRows) {
+        std::memcpy(out, from, kRows * sizeof(float));
+      }
     }
-    out = panels + whole * kRows * depth + k * left;
-    for (int64_t i = 0; i < left; ++i) out[i] = from[i];
+    const int64_t left = count - row;
+    float* out = panels + row * depth + begin * left;
+    for (int64_t k = 0; k < steps; ++k) {
+      for (int64_t i = 0; i < left; ++i) *out++ = in[k * source.stride + row + i];
+    }
   }
 }
 

@@ -22,13 +22,7 @@ struct TileTask {
   int64_t a_depth_stride = 0;
   const float* b = nullptr;  // vectors * lanes at b + k * b_stride
   int64_t b_stride = 0;
-  // The runs of k, [cuts[i], cuts[i+1]): after each the chain's result is added
-  // folds[i] times to what lies on top of the stack of tiles, each [rows][vectors
-  // * lanes], and goes onto it; the last one's goes out.
-  int shards = 1;
-  const int64_t* cuts = nullptr;
-  const int* folds = nullptr;
-  float* stack = nullptr;
+  int64_t depth = 0;
   // The first accumulators' start; null: +0.
   const float* start = nullptr;
   int64_t start_stride = 0;
@@ -56,8 +50,6 @@ HWY_INLINE void StoreColumns(hn::Vec<D> v, D d, float* to, bool partial, int64_t
   }
 }
 
-#define LOCKSTEP_ZERO_ONE(row, vector) c##row##vector = zero;
-#define LOCKSTEP_ZERO(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_ZERO_ONE, row)
 #define LOCKSTEP_START_ONE(row, vector)                 \
   c##row##vector = LoadColumns<kVectors == vector + 1>( \
       d, task.start + row * task.start_stride + vector * lanes, partial, task.last_lanes);
@@ -68,12 +60,6 @@ HWY_INLINE void StoreColumns(hn::Vec<D> v, D d, float* to, bool partial, int64_t
     const auto a_row = hn::Set(d, a[row * a_row_stride]); \
     LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_STEP_ONE, row)      \
   }
-#define LOCKSTEP_FOLD_ONE(row, vector) \
-  c##row##vector = hn::Add(hn::Load(d, top + (row * kVectors + vector) * lanes), c##row##vector);
-#define LOCKSTEP_FOLD(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_FOLD_ONE, row)
-#define LOCKSTEP_PUSH_ONE(row, vector) \
-  hn::Store(c##row##vector, d, top + (row * kVectors + vector) * lanes);
-#define LOCKSTEP_PUSH(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_PUSH_ONE, row)
 #define LOCKSTEP_BIAS_ONE(row, vector) c##row##vector = hn::Add(c##row##vector, b##vector);
 #define LOCKSTEP_BIAS(row) LOCKSTEP_FOR_EACH_VECTOR(LOCKSTEP_BIAS_ONE, row)
 #define LOCKSTEP_ROW_BIAS_ONE(row, vector) c##row##vector = hn::Add(c##row##vector, bias_row);
@@ -109,24 +95,11 @@ HWY_NOINLINE void ComputeTile(const TileTask& task) {
   const float* HWY_RESTRICT b = task.b;
   const int64_t a_row_stride = task.a_row_stride, a_depth_stride = task.a_depth_stride;
   const int64_t b_stride = task.b_stride;
-  float* top = task.stack;
-  for (int shard = 0;; ++shard) {
-    for (int64_t k = task.cuts[shard + 1] - task.cuts[shard]; k > 0; --k) {
-      b0 = hn::LoadU(d, b);
-      if constexpr (kVectors > 1) b1 = hn::LoadU(d, b + lanes);
-      if constexpr (kVectors > 2) b2 = hn::LoadU(d, b + 2 * lanes);
-      LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_STEP)
-      a += a_depth_stride;
-      b += b_stride;
-    }
-    for (int fold = task.folds[shard]; fold > 0; --fold) {
-      top -= kRows * kVectors * lanes;
-      LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_FOLD)
-    }
-    if (shard + 1 == task.shards) break;
-    LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_PUSH)
-    top += kRows * kVectors * lanes;
-    LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_ZERO)
+  for (int64_t k = task.depth; k > 0; --k, a += a_depth_stride, b += b_stride) {
+    b0 = hn::LoadU(d, b);
+    if constexpr (kVectors > 1) b1 = hn::LoadU(d, b + lanes);
+    if constexpr (kVectors > 2) b2 = hn::LoadU(d, b + 2 * lanes);
+    LOCKSTEP_FOR_EACH_ROW(LOCKSTEP_STEP)
   }
   if (task.bias != nullptr) {
     b0 = LoadColumns<kVectors == 1>(d, task.bias, partial, task.last_lanes);
@@ -155,16 +128,10 @@ HWY_NOINLINE void ComputeTile(const TileTask& task) {
 #undef LOCKSTEP_ROW_BIAS_ONE
 #undef LOCKSTEP_BIAS
 #undef LOCKSTEP_BIAS_ONE
-#undef LOCKSTEP_PUSH
-#undef LOCKSTEP_PUSH_ONE
-#undef LOCKSTEP_FOLD
-#undef LOCKSTEP_FOLD_ONE
 #undef LOCKSTEP_STEP
 #undef LOCKSTEP_STEP_ONE
 #undef LOCKSTEP_START
 #undef LOCKSTEP_START_ONE
-#undef LOCKSTEP_ZERO
-#undef LOCKSTEP_ZERO_ONE
 
 // A tile at the edge of C has fewer rows or vectors, and computes no more.
 template <int kRows = kTileRows, int kVectors = kTileVectors>
