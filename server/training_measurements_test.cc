@@ -16,7 +16,7 @@ JobPlan Plan() {
 }
 
 TrainingMeasurements Make(std::vector<v1::EpochMetrics> epochs = {}) {
-  return TrainingMeasurements(Plan(), optim::Plateau({}), std::move(epochs));
+  return TrainingMeasurements(Plan(), optim::Plateau(), std::move(epochs));
 }
 
 TEST(TrainingMeasurementsTest, AnEpochIsTheMeanOfItsExamples) {
