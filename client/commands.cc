@@ -17,6 +17,8 @@ const std::vector<Command>& Commands() {
       {"pull", "JOB -o FILE", "fetch a job's model and check its hash", DeclarePull},
       {"receipts", "JOB", "show the hash chain of a job's checkpoints", DeclareReceipts},
       {"verify", "JOB", "compute a job again on this machine and compare", DeclareVerify},
+      {"replay", "JOB", "repeat an asynchronous job in its logged order and compare",
+       DeclareReplay},
       {"diff", "JOB JOB", "find where two jobs part, and which field explains it", DeclareDiff},
       {"generate", "JOB.yaml", "write text with a trained language model", DeclareGenerate},
       {"hash", "FILE", "print the hash of the model in a safetensors file", DeclareHash},

@@ -23,6 +23,7 @@ CommandFunction DeclareResume(CLI::App* app);
 CommandFunction DeclareWorkers(CLI::App* app);
 CommandFunction DeclareReceipts(CLI::App* app);
 CommandFunction DeclareVerify(CLI::App* app);
+CommandFunction DeclareReplay(CLI::App* app);
 CommandFunction DeclareDiff(CLI::App* app);
 CommandFunction DeclarePull(CLI::App* app);
 CommandFunction DeclareGenerate(CLI::App* app);

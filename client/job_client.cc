@@ -2,6 +2,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <fstream>
 #include <set>
 #include <utility>
@@ -18,6 +19,7 @@ namespace {
 
 // The most that job_service.proto allows in one message.
 constexpr size_t kPieceBytes = 1 << 20;
+constexpr int kMostArrivals = 100000;
 // A job's message grows by some 50 bytes with every epoch, a list by every job.
 constexpr int kLargestMessageBytes = 256 << 20;
 // A file may cross a slow link at 1 MiB/s before a submission is given up.
@@ -53,8 +55,8 @@ class GrpcJobClient : public JobClient {
   absl::StatusOr<v1::Job> Submit(const v1::JobSpec& spec,
                                  const std::string& init_from_path) override;
 
-  absl::StatusOr<v1::Job> SubmitBytes(const v1::JobSpec& spec,
-                                      absl::string_view checkpoint) override;
+  absl::StatusOr<v1::Job> SubmitBytes(const v1::JobSpec& spec, absl::string_view checkpoint,
+                                      const v1::Arrivals& replay) override;
 
   absl::StatusOr<v1::Job> SubmitFork(const v1::JobSpec& spec,
                                      const v1::ForkRequest& from) override {
@@ -111,6 +113,17 @@ class GrpcJobClient : public JobClient {
     request.set_job_id(job_id);
     return Unary<v1::ListReceiptsResponse>(timeouts_.call, &v1::JobService::Stub::ListReceipts,
                                            request);
+  }
+  absl::StatusOr<v1::Arrivals> GetArrivals(const std::string& job_id) override {
+    v1::GetArrivalsRequest request;
+    request.set_job_id(job_id);
+    Call call(this, timeouts_.cancel);
+    auto stream = stub_->GetArrivals(call.context(), request);
+    v1::Arrivals all, piece;
+    while (stream->Read(&piece)) all.MergeFrom(piece);
+    const absl::Status status = Convert(stream->Finish());
+    if (!status.ok()) return status;
+    return all;
   }
   absl::StatusOr<v1::JobDigests> GetDigests(const std::string& job_id,
                                             uint64_t after_step) override {
@@ -331,7 +344,8 @@ absl::StatusOr<std::string> GrpcJobClient::PullCheckpoint(const std::string& job
 }
 
 absl::StatusOr<v1::Job> GrpcJobClient::SubmitBytes(const v1::JobSpec& spec,
-                                                   absl::string_view checkpoint) {
+                                                   absl::string_view checkpoint,
+                                                   const v1::Arrivals& replay) {
   Call call(this, timeouts_.cancel);
   v1::Job job;
   auto stream = stub_->SubmitJob(call.context(), &job);
@@ -342,6 +356,15 @@ absl::StatusOr<v1::Job> GrpcJobClient::SubmitBytes(const v1::JobSpec& spec,
   for (size_t at = 0; open && at < checkpoint.size(); at += kPieceBytes) {
     const absl::string_view piece = checkpoint.substr(at, kPieceBytes);
     request.set_init_from_data(piece.data(), piece.size());
+    open = stream->Write(request);
+  }
+  for (int at = 0; open && at < replay.tickets_size(); at += kMostArrivals) {
+    request.Clear();
+    request.mutable_replay()->set_step(replay.step());
+    for (int i = at; i < std::min(replay.tickets_size(), at + kMostArrivals); ++i) {
+      request.mutable_replay()->add_tickets(replay.tickets(i));
+      request.mutable_replay()->add_bases(replay.bases(i));
+    }
     open = stream->Write(request);
   }
   stream->WritesDone();

@@ -45,9 +45,10 @@ class JobClient {
   // where the spec has none. Errors also: those of reading that file.
   virtual absl::StatusOr<v1::Job> Submit(const v1::JobSpec& spec,
                                          const std::string& init_from_path) = 0;
-  // The same with the bytes of spec.forked_from's checkpoint.
-  virtual absl::StatusOr<v1::Job> SubmitBytes(const v1::JobSpec& spec,
-                                              absl::string_view checkpoint) = 0;
+  // The same with the bytes of spec.forked_from's checkpoint (empty where it has
+  // none), and an order of updates to repeat (empty: none).
+  virtual absl::StatusOr<v1::Job> SubmitBytes(const v1::JobSpec& spec, absl::string_view checkpoint,
+                                              const v1::Arrivals& replay) = 0;
   // A job that goes on from a checkpoint of the server's.
   virtual absl::StatusOr<v1::Job> SubmitFork(const v1::JobSpec& spec,
                                              const v1::ForkRequest& from) = 0;
@@ -70,6 +71,8 @@ class JobClient {
   // A checkpoint's file.
   virtual absl::StatusOr<std::string> PullCheckpoint(const std::string& job_id, uint64_t step) = 0;
   virtual absl::StatusOr<v1::ListReceiptsResponse> ListReceipts(const std::string& job_id) = 0;
+  // All of them, in one.
+  virtual absl::StatusOr<v1::Arrivals> GetArrivals(const std::string& job_id) = 0;
   virtual absl::StatusOr<v1::JobDigests> GetDigests(const std::string& job_id,
                                                     uint64_t after_step) = 0;
 

@@ -34,8 +34,28 @@ std::string WorkerText(const v1::JobWorker& worker) {
                       ")");
 }
 
+std::string ConsistencyText(const v1::ConsistencyChoice& choice) {
+  if (choice.has_async()) return "async";
+  if (choice.has_bounded_staleness()) {
+    return absl::StrCat("bounded_staleness ", choice.bounded_staleness());
+  }
+  if (choice.has_local_sgd())
+    return absl::StrCat("local_sgd, ", choice.local_sgd().steps(), " steps");
+  return "sync";
+}
+
+std::string StalenessText(const v1::Staleness& staleness) {
+  return absl::StrCat("at most ", staleness.most_updates(), " updates, in the mean ",
+                      absl::StrFormat("%.1f", staleness.mean_updates()), "; at most ",
+                      staleness.most_steps(), " steps ahead");
+}
+
 void AddProgressRows(const v1::Job& job, Rows* rows) {
   const v1::Progress& progress = job.progress();
+  rows->push_back({"consistency:", ConsistencyText(job.spec().consistency())});
+  if (progress.has_staleness()) {
+    rows->push_back({"staleness:", StalenessText(progress.staleness())});
+  }
   rows->push_back({"step:", Fraction(progress.step(), progress.total_steps())});
   rows->push_back({"epoch:", Fraction(progress.epoch(), progress.total_epochs())});
   rows->push_back({"examples:", absl::StrCat(progress.training_examples(), " training, ",

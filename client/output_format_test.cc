@@ -67,6 +67,7 @@ TEST(OutputFormatTest, ShowsAllOfAJob) {
             "name:                  digits\n"
             "state:                 running\n"
             "reason:                -\n"
+            "consistency:           sync\n"
             "step:                  40/100\n"
             "epoch:                 2/5\n"
             "examples:              0 training, 0 validation\n"
@@ -80,6 +81,20 @@ TEST(OutputFormatTest, ShowsAllOfAJob) {
             "                       worker-1 (idle)\n"
             "submitted:             1970-01-12 13:45:35 UTC (1m05s ago)\n"
             "model sha256:          -\n");
+}
+
+TEST(OutputFormatTest, ShowsTheModeAndHowStaleUpdatesWere) {
+  v1::Job job = SomeJob();
+  job.mutable_spec()->mutable_consistency()->set_bounded_staleness(2);
+  job.mutable_progress()->mutable_staleness()->set_most_updates(9);
+  job.mutable_progress()->mutable_staleness()->set_mean_updates(1.25);
+  job.mutable_progress()->mutable_staleness()->set_most_steps(2);
+  EXPECT_NE(JobDetails(job, kNow).find(
+                "consistency:           bounded_staleness 2\n"
+                "staleness:             at most 9 updates, in the mean 1.2; at most 2 steps "
+                "ahead\n"),
+            std::string::npos)
+      << JobDetails(job, kNow);
 }
 
 TEST(OutputFormatTest, ShowsAnEmptyJob) {

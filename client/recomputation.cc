@@ -4,6 +4,8 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -74,10 +76,17 @@ absl::Status RunUpTo(EmbeddedCluster* cluster, JobClient* client, InterruptWatch
 
 absl::StatusOr<Recomputed> ComputeOn(EmbeddedCluster* cluster, JobClient* client,
                                      InterruptWatcher* interrupt, const v1::JobSpec& spec,
-                                     const std::string& checkpoint, uint64_t last_step) {
-  const absl::StatusOr<v1::Job> job = spec.has_forked_from()
-                                          ? client->SubmitBytes(spec, checkpoint)
-                                          : client->Submit(spec, spec.init_from());
+                                     const StretchStart& start, uint64_t last_step) {
+  std::string bytes = start.checkpoint;
+  if (!spec.init_from().empty()) {
+    std::ifstream file(spec.init_from(), std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(file), {});
+    if (!file) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("init_from: cannot read ", spec.init_from(), " on this machine"));
+    }
+  }
+  const absl::StatusOr<v1::Job> job = client->SubmitBytes(spec, bytes, start.replay);
   if (!job.ok()) return job.status();
   if (absl::Status status = cluster->StartWorkers(); !status.ok()) return status;
   const absl::Status ran = RunUpTo(cluster, client, interrupt, job->job_id(), last_step);
@@ -147,8 +156,8 @@ absl::StatusOr<Recomputed> Recompute(const Environment& environment, InterruptWa
   });
   auto client = JobClient::Create((*cluster)->address(), environment.timeouts);
   if (!client.ok()) return client.status();
-  auto recomputed = ComputeOn(cluster->get(), client->get(), interrupt, spec, start.checkpoint,
-                              options.last_step);
+  auto recomputed =
+      ComputeOn(cluster->get(), client->get(), interrupt, spec, start, options.last_step);
   (*cluster)->Stop();
   interrupt->SetLastWords({});
   return recomputed;

@@ -20,6 +20,7 @@ struct StretchStart {
   v1::JobSpec spec;        // of the job, going on from the checkpoint below
   uint64_t step = 0;       // committed steps
   std::string checkpoint;  // its file's bytes; empty: the job's own beginning
+  v1::Arrivals replay;     // the order of updates to repeat; empty: none
 };
 
 // The latest state of the job, at or before `step`, that its server still has:

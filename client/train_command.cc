@@ -91,6 +91,13 @@ int Run(const TrainOptions& options, const Environment& environment) {
     if (!parsed.ok()) return Fail(environment, parsed.status());
     plan = *parsed;
   }
+  if (!options.chaos.empty() &&
+      (spec->consistency().has_async() || spec->consistency().has_bounded_staleness())) {
+    return Fail(environment, absl::InvalidArgumentError(
+                                 "--chaos: got a job with consistency async or bounded_staleness, "
+                                 "want one whose bits do not depend on the order of arrival: there "
+                                 "is no calm run to compare with (lockstep replay repeats one)"));
+  }
   const int workers = WorkerCount(options, *spec);
   const absl::Status enough = CheckWorkerCount(workers, *spec);
   if (!enough.ok()) return Fail(environment, enough);

@@ -128,6 +128,12 @@ int Run(const Options& options, const Environment& environment) {
     OnInterruptScope cancel(&interrupt, [&] { (*client)->CancelCalls(); });
     job = (*client)->Get(options.job_id);
     if (!job.ok()) return Fail(environment, ExplainJobError(job.status(), options.job_id));
+    if (job->spec().consistency().has_async() ||
+        job->spec().consistency().has_bounded_staleness()) {
+      return Fail(environment, absl::FailedPreconditionError(absl::StrCat(
+                                   options.job_id, ": its bits depend on the order of arrival; ",
+                                   "use: lockstep replay ", options.job_id)));
+    }
     receipts = (*client)->ListReceipts(options.job_id);
     if (!receipts.ok()) return Fail(environment, receipts.status());
     digests = (*client)->GetDigests(options.job_id, 0);

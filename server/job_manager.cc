@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <set>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -10,6 +11,7 @@
 #include "engine/model/job_plan.h"
 #include "engine/model/job_spec.h"
 #include "engine/model/machine_memory.h"
+#include "server/build_parameter_store.h"
 #include "server/storage/initial_parameters.h"
 
 namespace lockstep::server {
@@ -93,7 +95,7 @@ void JobManager::AddActive(const std::string& job_id, const v1::JobSpec& spec) {
   Reschedule();
 }
 
-std::shared_ptr<JobRunner> JobManager::RunnerOf(const std::string& job_id) {
+std::shared_ptr<JobExecution> JobManager::RunnerOf(const std::string& job_id) {
   const auto number = ParseJobId(job_id);
   if (!number.ok()) return nullptr;
   absl::MutexLock lock(&mutex_);
@@ -117,25 +119,37 @@ absl::StatusOr<ModelPlan> CheckSubmission(v1::JobSpec& spec, const LayerRegistry
   const auto plan =
       PlanModel(spec, Shape(std::vector<int64_t>(extents.begin(), extents.end())), layers);
   if (!plan.ok()) return plan.status();
-  const absl::Status fits = JobRunner::CheckMemory(spec, *plan, ReadMachineMemory().total_bytes);
+  const absl::Status fits = CheckServerMemory(spec, *plan, ReadMachineMemory().total_bytes);
   if (!fits.ok()) return fits;
   return plan;
 }
 
-// A runner that does nothing, for CheckFork.
-class NoHost : public JobRunnerHost {
- public:
-  void OnRunning(const std::string&, const std::string&) override {}
-  void OnEpoch(const std::string&, const v1::EpochMetrics&) override {}
-  void OnWorkerReleased(const std::string&, const std::string&) override {}
-  void OnDigest(const std::string&, const v1::StepDigest&) override {}
-  void OnCheckpoint(const std::string&, Checkpoint) override {}
-  void OnEnded(const std::string&, v1::JobState, const std::string&,
-               std::optional<Checkpoint>) override {}
-  void OnQuarantine(const std::string&, const std::string&, const std::string&) override {}
-  void OnEvent(const std::string&, const std::string&, const std::string&) override {}
-  void OnRewind(const std::string&, Rewind) override {}
-};
+// Whether the updates are such as a job of this kind can have: each of work that
+// there is, and taken at parameters that were there.
+absl::Status CheckReplay(const v1::JobSpec& spec, const v1::Arrivals& replay) {
+  if (replay.tickets().empty()) return absl::OkStatus();
+  const JobPlan plan = JobPlan::For(spec);
+  const auto shards = static_cast<uint64_t>(plan.shards);
+  if (!plan.order_matters) {
+    return absl::InvalidArgumentError(
+        "replay: got updates, want none: the job's bits do not "
+        "depend on their order");
+  }
+  if (replay.tickets_size() != replay.bases_size() || replay.step() > plan.total_steps) {
+    return absl::InvalidArgumentError("replay: got lists that do not fit each other and the job");
+  }
+  std::set<uint64_t> tickets;
+  for (int i = 0; i < replay.tickets_size(); ++i) {
+    const uint64_t ticket = replay.tickets(i);
+    if (ticket / shards >= replay.step() || replay.bases(i) > static_cast<uint64_t>(i) ||
+        !tickets.insert(ticket).second) {
+      return absl::InvalidArgumentError(absl::StrCat("replay: update ", i, ": got ticket ", ticket,
+                                                     " of base ", replay.bases(i),
+                                                     ", which cannot be"));
+    }
+  }
+  return absl::OkStatus();
+}
 
 // Whether the job can go on from the checkpoint: the same parameters, and state
 // of the same optimizer. InvalidArgument: not so.
@@ -145,15 +159,10 @@ absl::Status CheckFork(const v1::JobSpec& spec, const std::string& bytes,
   const std::string place = absl::StrCat(fork.job_id(), "@", fork.step());
   auto checkpoint = ParseFork(fork, bytes);
   if (!checkpoint.ok()) return checkpoint.status();
-  NoHost host;
-  JobRunner::Options options;
-  options.spec = spec;
-  options.layers = layers;
-  options.now = absl::Now;
-  options.host = &host;
-  options.checkpoint = *std::move(checkpoint);
-  options.checkpoint_is_forked = true;
-  const absl::Status made = JobRunner::Create(std::move(options)).status();
+  const auto store = BuildParameterStore(spec, layers);
+  if (!store.ok()) return store.status();
+  const absl::Status made =
+      RestoreParameterStore(spec, *checkpoint, /*is_forked=*/true, store->get());
   if (!absl::IsInvalidArgument(made)) return made;
   const bool is_state = absl::StrContains(made.message(), "optimizer state");
   return absl::InvalidArgumentError(
@@ -176,7 +185,8 @@ absl::StatusOr<size_t> JobManager::MostInitialBytes(v1::JobSpec spec) {
          kMostHeaderBytes;
 }
 
-absl::StatusOr<v1::Job> JobManager::Submit(v1::JobSpec spec, const std::string& initial_data) {
+absl::StatusOr<v1::Job> JobManager::Submit(v1::JobSpec spec, const std::string& initial_data,
+                                           const v1::Arrivals& replay) {
   if (const auto plan = CheckSubmission(spec, options_.layers); !plan.ok()) return plan.status();
   {
     absl::MutexLock lock(&mutex_);
@@ -186,8 +196,13 @@ absl::StatusOr<v1::Job> JobManager::Submit(v1::JobSpec spec, const std::string& 
     const absl::Status fits = CheckFork(spec, initial_data, options_.layers);
     if (!fits.ok()) return fits;
   }
+  if (const absl::Status valid = CheckReplay(spec, replay); !valid.ok()) return valid;
   const auto job_id = CreateJobFrom(*store_, spec, initial_data, options_.now());
   if (!job_id.ok()) return job_id.status();
+  if (!replay.tickets().empty()) {
+    const absl::Status recorded = store_->RecordReplay(*job_id, replay);
+    if (!recorded.ok()) return recorded;
+  }
   {
     absl::MutexLock lock(&mutex_);
     AddActive(*job_id, spec);
@@ -225,7 +240,7 @@ absl::StatusOr<v1::Job> JobManager::Get(const std::string& job_id) {
     job->set_retries_used(recorded.retries_used);
   }
   std::string unsaved;
-  std::shared_ptr<JobRunner> runner;
+  std::shared_ptr<JobExecution> runner;
   {
     absl::MutexLock lock(&mutex_);
     const auto found = active_.find(*ParseJobId(job_id));
@@ -380,6 +395,10 @@ absl::StatusOr<v1::ListReceiptsResponse> JobManager::Receipts(const std::string&
   return response;
 }
 
+absl::StatusOr<std::vector<v1::Arrivals>> JobManager::Arrivals(const std::string& job_id) {
+  return store_->Arrivals(job_id);
+}
+
 absl::StatusOr<v1::JobDigests> JobManager::Digests(const std::string& job_id, uint64_t after_step) {
   return store_->Digests(job_id, after_step);
 }
@@ -404,7 +423,7 @@ void JobManager::WaitForChange(absl::Duration timeout) {
 }
 
 void JobManager::Shutdown(absl::Duration timeout) {
-  std::vector<std::shared_ptr<JobRunner>> runners;
+  std::vector<std::shared_ptr<JobExecution>> runners;
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;

@@ -22,7 +22,7 @@
 #include "lockstep/v1/job_service.pb.h"
 #include "lockstep/v1/worker_service.pb.h"
 #include "server/background_queue.h"
-#include "server/job_runner.h"
+#include "server/job_execution.h"
 #include "server/steady_clock.h"
 #include "server/storage/job_store.h"
 #include "server/worker_registry.h"
@@ -50,8 +50,10 @@ class JobManager : public JobRunnerHost {
   // The most bytes that Submit can need of init_from's file. InvalidArgument,
   // ResourceExhausted: Submit would refuse the specification.
   absl::StatusOr<size_t> MostInitialBytes(v1::JobSpec spec);
-  // `initial_data`: the bytes of the spec's init_from or forked_from.
-  absl::StatusOr<v1::Job> Submit(v1::JobSpec spec, const std::string& initial_data);
+  // `initial_data`: the bytes of the spec's init_from or forked_from; `replay`:
+  // the order of updates to repeat.
+  absl::StatusOr<v1::Job> Submit(v1::JobSpec spec, const std::string& initial_data,
+                                 const v1::Arrivals& replay = {});
   // A job that goes on from a checkpoint of another one of this server's.
   absl::StatusOr<v1::Job> SubmitFork(v1::JobSpec spec, const v1::ForkRequest& from);
   absl::StatusOr<v1::Job> Get(const std::string& job_id);
@@ -63,6 +65,7 @@ class JobManager : public JobRunnerHost {
   absl::StatusOr<std::string> ModelBytes(const std::string& job_id);
   absl::StatusOr<std::string> CheckpointBytes(const std::string& job_id, uint64_t step);
   absl::StatusOr<v1::ListReceiptsResponse> Receipts(const std::string& job_id);
+  absl::StatusOr<std::vector<v1::Arrivals>> Arrivals(const std::string& job_id);
   absl::StatusOr<v1::JobDigests> Digests(const std::string& job_id, uint64_t after_step);
   std::vector<v1::Worker> Workers();
   // Returns after some job's state has changed, or after `timeout`.
@@ -95,6 +98,7 @@ class JobManager : public JobRunnerHost {
   void OnEpoch(const std::string& job_id, const v1::EpochMetrics& metrics) override;
   void OnWorkerReleased(const std::string& job_id, const std::string& worker) override;
   void OnDigest(const std::string& job_id, const v1::StepDigest& digest) override;
+  void OnArrivals(const std::string& job_id, const v1::Arrivals& arrivals) override;
   void OnCheckpoint(const std::string& job_id, Checkpoint checkpoint) override;
   void OnEnded(const std::string& job_id, v1::JobState state, const std::string& reason,
                std::optional<Checkpoint> checkpoint) override;
@@ -110,7 +114,7 @@ class JobManager : public JobRunnerHost {
     v1::JobSpec spec;
     v1::JobState state = v1::QUEUED;
     std::string reason;
-    std::shared_ptr<JobRunner> runner;  // null until it first gets workers
+    std::shared_ptr<JobExecution> runner;  // null until it first gets workers
     bool activating = false;
     // What a client wants it to become, CANCELLED or PAUSED.
     std::optional<v1::JobState> wanted_end;
@@ -140,6 +144,7 @@ class JobManager : public JobRunnerHost {
   struct Pending {
     std::vector<v1::EpochMetrics> epochs;  // oldest first
     v1::JobDigests digests;                // oldest first
+    std::vector<v1::Arrivals> arrivals;    // oldest first
     std::optional<Checkpoint> checkpoint;  // the newest
     std::optional<Checkpoint> best;        // the best so far by validation
   };
@@ -176,13 +181,14 @@ class JobManager : public JobRunnerHost {
   // Sends a worker away from its job: it is idle.
   void MakeIdle(RegisteredWorker& worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ReadRetries(const std::string& job_id, ActiveJob* job);
-  std::shared_ptr<JobRunner> RunnerOf(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);
+  std::shared_ptr<JobExecution> RunnerOf(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // ---- on the background thread
   void Activate(const std::string& job_id);
-  absl::StatusOr<std::shared_ptr<JobRunner>> MakeRunner(const std::string& job_id,
-                                                        const v1::JobSpec& spec,
-                                                        const std::shared_ptr<Rewind>& rewind);
+  absl::StatusOr<std::shared_ptr<JobExecution>> MakeRunner(const std::string& job_id,
+                                                           const v1::JobSpec& spec,
+                                                           const std::shared_ptr<Rewind>& rewind);
+  absl::StatusOr<std::shared_ptr<JobExecution>> MakeAsyncRunner(JobOptions options);
   // SaveCheckpoint by the job's policy, with its ledger.
   absl::Status Save(const std::string& job_id, const v1::JobSpec& spec,
                     const Checkpoint& checkpoint);
@@ -194,8 +200,9 @@ class JobManager : public JobRunnerHost {
   // Whether the end waits until the disk has room for its checkpoint.
   bool WaitForDisk(const std::string& job_id, v1::JobState state, const std::string& reason,
                    const Checkpoint& checkpoint, const absl::Status& status);
-  // The digests that wait, before a checkpoint or the job's end is written.
-  absl::Status WriteDigests(const std::string& job_id);
+  // The digests and the order of arrival that wait, before a checkpoint or the job's end
+  // is written: no checkpoint is newer than the log.
+  absl::Status WriteProof(const std::string& job_id);
   void RecordEndsAgain();
   void FinishJob(const std::string& job_id, v1::JobState state, std::string reason,
                  const std::optional<Checkpoint>& checkpoint);

@@ -42,7 +42,7 @@ absl::StatusOr<v1::Job> JobManager::StopJob(const std::string& job_id, v1::JobSt
   auto job = store_->GetJob(job_id);
   if (!job.ok()) return job;
   const int64_t number = *ParseJobId(job_id);
-  std::shared_ptr<JobRunner> runner;
+  std::shared_ptr<JobExecution> runner;
   bool without_runner = false;
   bool active = false;
   {

@@ -10,7 +10,7 @@
 namespace lockstep::server {
 
 void JobManager::Tick() {
-  std::vector<std::shared_ptr<JobRunner>> runners;
+  std::vector<std::shared_ptr<JobExecution>> runners;
   {
     absl::MutexLock lock(&mutex_);
     for (const auto& entry : active_) {
@@ -32,7 +32,7 @@ void JobManager::Tick() {
 }
 
 void JobManager::CheckLeases() {
-  std::map<std::string, std::shared_ptr<JobRunner>> runners;
+  std::map<std::string, std::shared_ptr<JobExecution>> runners;
   {
     absl::MutexLock lock(&mutex_);
     for (const auto& [number, job] : active_) {
@@ -72,7 +72,7 @@ void JobManager::OnQuarantine(const std::string& job_id, const std::string& work
                               const std::string& reason) {
   OnEvent(job_id, "worker_quarantined", absl::StrCat(worker, ": ", reason));
   background_.Post([this, job_id, worker, reason] {
-    std::shared_ptr<JobRunner> runner;
+    std::shared_ptr<JobExecution> runner;
     {
       absl::MutexLock lock(&mutex_);
       RegisteredWorker* const found = registry_.Find(worker);
@@ -126,7 +126,7 @@ void JobManager::HoldForDisk(const std::string& job_id, const absl::Status& stat
       absl::IsResourceExhausted(status)
           ? absl::StrCat("paused until the server's disk has room: ", status.message())
           : "";
-  std::shared_ptr<JobRunner> runner;
+  std::shared_ptr<JobExecution> runner;
   {
     absl::MutexLock lock(&mutex_);
     const auto job = active_.find(*ParseJobId(job_id));

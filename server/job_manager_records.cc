@@ -4,8 +4,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/model/job_plan.h"
+#include "server/async_runner.h"
 #include "server/job_manager.h"
+#include "server/job_runner.h"
 #include "server/shard_ledger.h"
+#include "server/staleness_record.h"
 #include "server/storage/initial_parameters.h"
 
 namespace lockstep::server {
@@ -45,15 +49,14 @@ void JobManager::Activate(const std::string& job_id) {
                   *wanted_end == v1::PAUSED ? "paused by a client" : "cancelled by a client");
 }
 
-absl::StatusOr<std::shared_ptr<JobRunner>> JobManager::MakeRunner(
+absl::StatusOr<std::shared_ptr<JobExecution>> JobManager::MakeRunner(
     const std::string& job_id, const v1::JobSpec& spec, const std::shared_ptr<Rewind>& rewind) {
-  JobRunner::Options options;
+  JobOptions options;
   options.job_id = job_id;
   options.spec = spec;
   options.layers = options_.layers;
   options.now = options_.now;
   options.host = this;
-  if (rewind != nullptr) options.rewind = *rewind;
   auto loaded = LoadNewestGoodCheckpoint(*store_, job_id, options_.now());
   if (!loaded.ok() && !absl::IsNotFound(loaded.status())) return loaded.status();
   uint64_t step = 0;
@@ -79,7 +82,21 @@ absl::StatusOr<std::shared_ptr<JobRunner>> JobManager::MakeRunner(
   const auto record = store_->GetJob(job_id);
   if (!record.ok()) return record.status();
   options.epochs.assign(record->progress().epochs().begin(), record->progress().epochs().end());
-  return JobRunner::Create(std::move(options));
+  if (JobPlan::For(spec).order_matters) return MakeAsyncRunner(std::move(options));
+  JobRunner::Options sync{std::move(options), std::nullopt};
+  if (rewind != nullptr) sync.rewind = *rewind;
+  return JobRunner::Create(std::move(sync));
+}
+
+absl::StatusOr<std::shared_ptr<JobExecution>> JobManager::MakeAsyncRunner(JobOptions options) {
+  {
+    // It would belong to an order that is not gone on with.
+    absl::MutexLock lock(&pending_mutex_);
+    pending_.erase(options.job_id);
+  }
+  auto replay = store_->Replay(options.job_id);
+  if (!replay.ok()) return replay.status();
+  return AsyncRunner::Create({std::move(options), *std::move(replay)});
 }
 
 // ---- what runners report
@@ -124,13 +141,20 @@ void JobManager::OnDigest(const std::string& job_id, const v1::StepDigest& diges
   *pending_[job_id].digests.add_steps() = digest;
 }
 
-absl::Status JobManager::WriteDigests(const std::string& job_id) {
+void JobManager::OnArrivals(const std::string& job_id, const v1::Arrivals& arrivals) {
+  absl::MutexLock lock(&pending_mutex_);
+  pending_[job_id].arrivals.push_back(arrivals);
+}
+
+absl::Status JobManager::WriteProof(const std::string& job_id) {
   v1::JobDigests digests;
+  std::vector<v1::Arrivals> arrivals;
   {
     absl::MutexLock lock(&pending_mutex_);
     const auto found = pending_.find(job_id);
-    if (found == pending_.end() || found->second.digests.steps().empty()) return absl::OkStatus();
+    if (found == pending_.end()) return absl::OkStatus();
     digests.Swap(&found->second.digests);
+    arrivals.swap(found->second.arrivals);
   }
   {
     absl::MutexLock lock(&mutex_);
@@ -138,13 +162,19 @@ absl::Status JobManager::WriteDigests(const std::string& job_id) {
     if (job == active_.end()) return absl::OkStatus();
     *digests.mutable_tensors() = {job->second.tensors.begin(), job->second.tensors.end()};
   }
-  const absl::Status recorded = store_->RecordDigests(job_id, digests);
+  // One transaction each; what has been written is written again in the same place.
+  absl::Status recorded;
+  for (const v1::Arrivals& stretch : arrivals) {
+    if (recorded.ok()) recorded = store_->RecordArrivals(job_id, stretch);
+  }
+  if (recorded.ok() && !digests.steps().empty()) recorded = store_->RecordDigests(job_id, digests);
   if (recorded.ok()) return recorded;
   // Again with the next ones.
   absl::MutexLock lock(&pending_mutex_);
-  v1::JobDigests& waiting = pending_[job_id].digests;
-  digests.mutable_steps()->MergeFrom(waiting.steps());
-  waiting.Swap(&digests);
+  Pending& waiting = pending_[job_id];
+  waiting.arrivals.insert(waiting.arrivals.begin(), arrivals.begin(), arrivals.end());
+  digests.mutable_steps()->MergeFrom(waiting.digests.steps());
+  waiting.digests.Swap(&digests);
   return recorded;
 }
 
@@ -181,10 +211,12 @@ void JobManager::WritePending(const std::string& job_id) {
   for (const v1::EpochMetrics& metrics : pending.epochs) {
     status.Update(store_->RecordEpoch(job_id, metrics));
   }
+  if (status.ok() && (pending.best.has_value() || pending.checkpoint.has_value())) {
+    status = WriteProof(job_id);
+  }
   if (status.ok() && pending.best.has_value()) status = Save(job_id, spec, *pending.best);
   if (status.ok() && pending.checkpoint.has_value()) {
-    status = WriteDigests(job_id);
-    if (status.ok()) status = Save(job_id, spec, *pending.checkpoint);
+    status = Save(job_id, spec, *pending.checkpoint);
   }
   Report(job_id, status);
   if (absl::IsResourceExhausted(status)) KeepPending(job_id, std::move(pending));
@@ -222,7 +254,11 @@ absl::Status JobManager::Save(const std::string& job_id, const v1::JobSpec& spec
   if (!saved.ok()) return saved;
   ShardLedger ledger(JobPlan::For(spec));
   ledger.Load(checkpoint.metadata, checkpoint.step);
-  return store_->RecordLedger(job_id, checkpoint.step, ledger.Describe());
+  const absl::Status recorded = store_->RecordLedger(job_id, checkpoint.step, ledger.Describe());
+  if (!recorded.ok() || !JobPlan::For(spec).order_matters) return recorded;
+  StalenessRecord staleness;
+  staleness.Load(checkpoint.metadata);
+  return store_->RecordStaleness(job_id, checkpoint.step, staleness.Describe());
 }
 
 void JobManager::OnEnded(const std::string& job_id, v1::JobState state, const std::string& reason,
@@ -246,7 +282,7 @@ void JobManager::FinishJob(const std::string& job_id, v1::JobState state, std::s
     const auto job = active_.find(*ParseJobId(job_id));
     if (job != active_.end()) spec = job->second.spec;
   }
-  Report(job_id, WriteDigests(job_id));
+  Report(job_id, WriteProof(job_id));
   if (state == v1::FAILED && Retry(job_id, reason)) return;
   if (checkpoint.has_value()) {
     const absl::Status saved = Save(job_id, spec, *checkpoint);

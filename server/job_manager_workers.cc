@@ -46,7 +46,7 @@ absl::StatusOr<std::string> JobManager::ConnectWorker(const v1::Register& self,
 
 absl::Status JobManager::OnWorkerMessage(const std::string& name, const v1::WorkerMessage& message,
                                          Tensor values) {
-  std::shared_ptr<JobRunner> runner;
+  std::shared_ptr<JobExecution> runner;
   std::string job_id;
   {
     absl::MutexLock lock(&mutex_);
@@ -95,7 +95,7 @@ void JobManager::OnJobError(const std::string& name, const v1::JobError& error) 
     Report(job_id, store_->AddEvent(job_id, "worker_refused", absl::StrCat(name, ": ", line),
                                     options_.now()));
   });
-  std::shared_ptr<JobRunner> runner = RunnerOf(job_id);
+  std::shared_ptr<JobExecution> runner = RunnerOf(job_id);
   if (runner == nullptr) return;
   if (error.fatal_to_job()) {
     runner->Fail(absl::StrCat("worker ", name, ": ", line));
@@ -120,7 +120,7 @@ void JobManager::DisconnectWorker(const std::string& name) {
 }
 
 void JobManager::GiveUp(const std::string& name) {
-  std::vector<std::shared_ptr<JobRunner>> runners;
+  std::vector<std::shared_ptr<JobExecution>> runners;
   {
     absl::MutexLock lock(&mutex_);
     if (registry_.Find(name) == nullptr) return;

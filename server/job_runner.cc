@@ -178,8 +178,8 @@ void JobRunner::StartRound() {
     optim::UpdateStep update;
     update.step = step_;
     update.batch_size = static_cast<double>(RoundExamples());
-    learning_rate_factor_ =
-        schedule_.Factor(step_, plan_.total_steps, plan_.steps_per_epoch, plateau_.factor());
+    learning_rate_factor_ = schedule_.Factor(step_, plan_.total_steps, plan_.steps_per_epoch,
+                                             measurements_.plateau_factor());
     if (plan_.local_steps == 0) {
       update.learning_rate_factor = learning_rate_factor_;
     } else {
@@ -518,9 +518,9 @@ void JobRunner::CommitStep() {
   aggregation_ = nullptr;
   KeepBallots();
   const double loss_sum = losses_->root().sum;
-  training_loss_ = loss_sum / static_cast<double>(examples);
   if (!std::isfinite(loss_sum)) {
-    End(v1::FAILED, DivergenceReason(), /*with_checkpoint=*/false);
+    End(v1::FAILED, DivergenceReason(loss_sum / static_cast<double>(examples)),
+        /*with_checkpoint=*/false);
     return;
   }
   store_->CommitStep();
@@ -534,11 +534,7 @@ void JobRunner::CommitStep() {
   const absl::Duration duration = now - round_started_;
   if (last_commit_.has_value()) longest_pause_ = std::max(longest_pause_, now - *last_commit_);
   last_commit_ = now;
-  throughput_.Add(now, duration, examples);
-  training_seconds_ += absl::ToDoubleSeconds(duration);
-  epoch_seconds_ += absl::ToDoubleSeconds(duration);
-  epoch_loss_sum_ += loss_sum;
-  epoch_examples_ += examples;
+  measurements_.Add(now, duration, examples, loss_sum);
   const bool keeps_state = plan_.EndsEpoch(step_) || CheckpointIsDue(now);
   // The next loss would show it, but a checkpoint, or the job's end, comes before.
   if (keeps_state && !store_->IsFinite()) {
@@ -572,34 +568,11 @@ bool JobRunner::CheckpointIsDue(absl::Time now) const {
 }
 
 void JobRunner::EndEpoch(std::optional<Losses> validation) {
-  v1::EpochMetrics metrics;
-  metrics.set_step(step_);
-  metrics.set_epoch((step_ + plan_.steps_per_epoch - 1) / plan_.steps_per_epoch);
-  const double examples = static_cast<double>(std::max<uint64_t>(epoch_examples_, 1));
-  metrics.set_training_loss(epoch_loss_sum_ / examples);
-  metrics.set_examples_per_second(epoch_seconds_ > 0 ? examples / epoch_seconds_ : 0);
-  if (validation.has_value()) {
-    const double count = static_cast<double>(plan_.validation_examples);
-    metrics.set_validation_loss(validation->sum / count);
-    plateau_.Observe(step_, metrics.validation_loss());
-    if (validation->predictions > 0) {
-      metrics.set_validation_accuracy(static_cast<double>(validation->correct) /
-                                      static_cast<double>(validation->predictions));
-    }
-  }
-  epochs_.push_back(metrics);
-  measured_step_ = step_;
-  epoch_loss_sum_ = epoch_seconds_ = 0;
-  epoch_examples_ = 0;
-  host_->OnEpoch(job_id_, metrics);
+  host_->OnEpoch(job_id_, measurements_.EndEpoch(step_, validation));
   // At the job's end, and before a stop, End keeps the state itself.
   if (step_ < plan_.total_steps && !stop_.has_value()) {
     Checkpoint checkpoint = Snapshot();
-    checkpoint.is_best =
-        std::all_of(epochs_.begin(), epochs_.end() - 1, [&metrics](const v1::EpochMetrics& before) {
-          return metrics.has_validation_loss() &&
-                 before.validation_loss() > metrics.validation_loss();
-        });
+    checkpoint.is_best = measurements_.newest_is_best();
     host_->OnCheckpoint(job_id_, std::move(checkpoint));
   }
   Advance();

@@ -36,142 +36,51 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "engine/model/build_model.h"
 #include "engine/model/job_plan.h"
-#include "engine/optim/plateau.h"
 #include "engine/optim/schedule.h"
 #include "lockstep/v1/job_service.pb.h"
 #include "lockstep/v1/worker_service.pb.h"
+#include "server/job_execution.h"
 #include "server/node_ballot.h"
 #include "server/parameter_store.h"
-#include "server/reduction_tree.h"
+#include "server/rewind.h"
 #include "server/shard_ledger.h"
 #include "server/step_aggregation.h"
 #include "server/storage/checkpoint.h"
-#include "server/throughput.h"
+#include "server/training_measurements.h"
 #include "server/work_pace.h"
 #include "server/worker_link.h"
 
 namespace lockstep::server {
 
-// What the runner of a job that must go back hands to its successor.
-struct Rewind {
-  // The newest checkpoint of at most so many steps is the one to go on from;
-  // newer ones hold a wrong sum.
-  uint64_t step = 0;
-  std::string reason;
-  // Answers that differed, by step and node: the successor has a third worker
-  // decide.
-  std::map<uint64_t, std::map<ShardNode, NodeBallot>> disputes;
-  // Rounds of this number and higher have not been used.
-  uint64_t next_round = 0;
-  // Counts for people, to go on with.
-  uint64_t shards_audited = 0;
-  uint64_t shards_speculated = 0;
-  uint64_t answers_dropped = 0;
-};
-
-// What a runner tells its owner. Called with the runner's lock held: an
-// implementation queues and returns, and must not call the runner back.
-class JobRunnerHost {
- public:
-  virtual ~JobRunnerHost() = default;
-  // The job's first round begins, or it waits again (`reason` not empty).
-  virtual void OnRunning(const std::string& job_id, const std::string& reason) = 0;
-  virtual void OnEpoch(const std::string& job_id, const v1::EpochMetrics& metrics) = 0;
-  // A worker that was to be released has none of the job's work any more.
-  virtual void OnWorkerReleased(const std::string& job_id, const std::string& worker) = 0;
-  // Digests of the parameters after a step, in the layout's order.
-  virtual void OnDigest(const std::string& job_id, const v1::StepDigest& digest) = 0;
-  // A state worth keeping; nothing in it changes any more.
-  virtual void OnCheckpoint(const std::string& job_id, Checkpoint checkpoint) = 0;
-  // The runner does nothing more. The checkpoint is absent where the last
-  // one is the best there is.
-  virtual void OnEnded(const std::string& job_id, v1::JobState state, const std::string& reason,
-                       std::optional<Checkpoint> checkpoint) = 0;
-  // The worker's answers were wrong; the runner gives it no more work, and its
-  // owner is to keep it from other jobs too.
-  virtual void OnQuarantine(const std::string& job_id, const std::string& worker,
-                            const std::string& reason) = 0;
-  // For the job's events. `kind`: a few lower-case words with `_`.
-  virtual void OnEvent(const std::string& job_id, const std::string& kind,
-                       const std::string& message) = 0;
-  // The runner does nothing more: make one that goes on from `rewind`.
-  virtual void OnRewind(const std::string& job_id, Rewind rewind) = 0;
-};
-
 // Threads: any.
-class JobRunner {
+class JobRunner : public JobExecution {
  public:
-  // ResourceExhausted where a server with so many bytes of memory cannot hold
-  // the job: parameters, their next version, the optimizer's state, gradients
-  // and checkpoints that wait for the disk.
-  static absl::Status CheckMemory(const v1::JobSpec& spec, const ModelPlan& plan, uint64_t bytes);
-
-  struct Options {
-    std::string job_id;
-    v1::JobSpec spec;      // valid, with defaults and data_summary
-    LayerRegistry layers;  // those that the spec may name besides job.proto's
-    std::function<absl::Time()> now;
-    JobRunnerHost* host = nullptr;  // outlives the runner
-    // Where to begin: a checkpoint, else these parameters, else the seed's.
-    std::optional<Checkpoint> checkpoint;
-    // Whether that checkpoint is another job's, from which this one goes on.
-    bool checkpoint_is_forked = false;
-    std::optional<std::vector<data::NamedTensor>> initial_parameters;
-    // Measurements up to the checkpoint's step.
-    std::vector<v1::EpochMetrics> epochs;
+  struct Options : JobOptions {
     // Of the runner before, where that had to go back.
     std::optional<Rewind> rewind;
   };
 
-  // Errors: InvalidArgument: a model that cannot be built, or tensors that are
-  // not its own.
+  // Errors: as BuildParameterStore; InvalidArgument: tensors that are not the
+  // model's own.
   static absl::StatusOr<std::shared_ptr<JobRunner>> Create(Options options);
 
-  // Gives the runner a worker; it is asked to prepare the job.
-  void AddWorker(const std::string& name, std::shared_ptr<WorkerLink> link);
-  // Takes a worker away, dead or alive; its unfinished nodes are handed out again.
-  void RemoveWorker(const std::string& name);
-  // Gives a worker up when it has finished the nodes that it has; the host is
-  // told then. OK for one that is not there: the host is told at once.
-  void ReleaseWorker(const std::string& name);
-
-  // What workers answer. InvalidArgument: a message that no honest worker
-  // sends; the caller closes the worker's stream. Answers that come too late
-  // are dropped and OK.
-  absl::Status OnJobReady(const std::string& name, const v1::JobReady& message);
+  void AddWorker(const std::string& name, std::shared_ptr<WorkerLink> link) override;
+  void RemoveWorker(const std::string& name) override;
+  void ReleaseWorker(const std::string& name) override;
+  absl::Status OnJobReady(const std::string& name, const v1::JobReady& message) override;
   absl::Status OnGradientChunk(const std::string& name, const v1::GradientChunk& message,
-                               Tensor values);
-  absl::Status OnNodeResult(const std::string& name, const v1::NodeResult& message);
-
-  // Ends the job with `state` and `reason` after the present step, or at once
-  // where no step goes on. kQueued stands for "to be continued" (server stops).
-  void Stop(v1::JobState state, const std::string& reason);
-  // Ends the job now, without a checkpoint.
-  void Fail(const std::string& reason);
-
-  // Begins no further round until it is called with an empty text; `status`
-  // shows the reason. The present step is finished.
-  void Hold(const std::string& reason);
-
-  // Looks for workers that take too long. Call it a few times per 100 ms.
-  void Tick();
-  // How long a silent worker of this job is believed to live: `least`, or more
-  // where its steps are long, as the job then loses little by waiting and much
-  // by taking a busy machine for a dead one.
-  absl::Duration Lease(absl::Duration least) const;
-
-  // A worker that cannot take part, for the reason that `status` shows.
-  void NoteRefusal(const std::string& name, const std::string& message);
-  // It is gone; another one of that name may take part.
-  void ForgetRefusal(const std::string& name);
-
-  // The parameters' names, in the order of a StepDigest's tensors.
-  std::vector<std::string> ParameterNames() const;
-
-  // Fills progress, workers and, while it waits, state_reason.
-  void FillProgress(v1::Job* job) const;
+                               Tensor values) override;
+  absl::Status OnNodeResult(const std::string& name, const v1::NodeResult& message) override;
+  void Stop(v1::JobState state, const std::string& reason) override;
+  void Fail(const std::string& reason) override;
+  void Hold(const std::string& reason) override;
+  void Tick() override;
+  absl::Duration Lease(absl::Duration least) const override;
+  void NoteRefusal(const std::string& name, const std::string& message) override;
+  void ForgetRefusal(const std::string& name) override;
+  std::vector<std::string> ParameterNames() const override;
+  void FillProgress(v1::Job* job) const override;
 
  private:
   // A node handed out, and which of its chunks have come.
@@ -200,20 +109,6 @@ class JobRunner {
     int first_shard = 0;  // what it was given in this round, for people
     int end_shard = 0;
   };
-  // What a node's examples gave.
-  struct Losses {
-    double sum = 0;
-    uint64_t correct = 0;
-    uint64_t predictions = 0;
-  };
-  struct AddLosses {
-    void operator()(Losses& into, Losses&& other) const {
-      into.sum += other.sum;
-      into.correct += other.correct;
-      into.predictions += other.predictions;
-    }
-  };
-  using LossTree = ReductionTree<Losses, AddLosses>;
   // A node that two workers had when its round ended: the slower one's answer is
   // still compared.
   struct PastBallot {
@@ -323,8 +218,8 @@ class JobRunner {
   std::string WaitingReason() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Whom a round waits for that takes far longer than those before; empty: none does.
   std::string SlowRoundReason() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Why the loss is not finite, as far as a worker has said.
-  std::string DivergenceReason() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Why the mean loss is not finite, as far as a worker has said.
+  std::string DivergenceReason(double loss) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint64_t RoundExamples() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string job_id_;
@@ -378,16 +273,7 @@ class JobRunner {
   absl::Duration longest_pause_ ABSL_GUARDED_BY(mutex_);
   absl::Time last_checkpoint_ ABSL_GUARDED_BY(mutex_);
 
-  std::optional<double> training_loss_ ABSL_GUARDED_BY(mutex_);
-  double epoch_loss_sum_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t epoch_examples_ ABSL_GUARDED_BY(mutex_) = 0;
-  double epoch_seconds_ ABSL_GUARDED_BY(mutex_) = 0;
-  double training_seconds_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::vector<v1::EpochMetrics> epochs_ ABSL_GUARDED_BY(mutex_);
-  // The step after which validation was measured last.
-  std::optional<uint64_t> measured_step_ ABSL_GUARDED_BY(mutex_);
-  optim::Plateau plateau_ ABSL_GUARDED_BY(mutex_);
-  Throughput throughput_ ABSL_GUARDED_BY(mutex_);
+  TrainingMeasurements measurements_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace lockstep::server

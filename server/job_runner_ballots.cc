@@ -15,13 +15,6 @@ namespace {
 // straggler that is a few steps behind needs. Each costs 16 bytes a chunk and worker.
 constexpr size_t kMostPastBallots = 16;
 
-// A worker that has sent heartbeats and no answer for this long hangs, and its
-// connection is closed. Far more than any pause that a machine recovers from.
-constexpr absl::Duration kLeastHang = absl::Minutes(2);
-constexpr int kHangFactor = 20;
-// Where no usual time is known yet.
-constexpr absl::Duration kFirstHang = absl::Hours(1);
-
 std::string ShardsText(const ShardNode& node) {
   if (node.size() == 1) return absl::StrCat("shard ", node.first);
   return absl::StrCat("shards ", node.first, " to ", node.end - 1);
@@ -74,9 +67,7 @@ void JobRunner::Tick() {
     if (participant.outstanding.empty()) continue;
     const absl::Duration elapsed = now - participant.asked_at;
     const absl::Duration late = pace.LateAfter(participant.asked_shards);
-    const absl::Duration hang =
-        late == absl::InfiniteDuration() ? kFirstHang : std::max(kLeastHang, kHangFactor * late);
-    if (elapsed > hang) {
+    if (elapsed > pace.HangsAfter(participant.asked_shards)) {
       participant.link->Close(absl::UnavailableError(
           absl::StrCat("step ", step_, ": no answer for ", absl::ToInt64Seconds(elapsed),
                        " s, although heartbeats come; connect again")));
@@ -270,8 +261,7 @@ std::string JobRunner::DisputeReason() const {
 
 absl::Duration JobRunner::Lease(absl::Duration least) const {
   absl::MutexLock lock(&mutex_);
-  // Half a shard's usual time, up to a minute.
-  return std::max(least, std::min(absl::Minutes(1), training_pace_.Median() / 2));
+  return training_pace_.Lease(least);
 }
 
 }  // namespace lockstep::server

@@ -3,80 +3,23 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "engine/model/build_model.h"
 #include "engine/model/build_optimizer.h"
-#include "engine/model/machine_memory.h"
-#include "engine/storage.h"
 #include "engine/tensor_digest.h"
+#include "server/build_parameter_store.h"
 #include "server/job_runner.h"
+#include "server/waiting_for_workers.h"
 
 namespace lockstep::server {
-namespace {
-
-// Metadata of a checkpoint in the middle of an epoch: what the epoch's mean
-// loss is made of so far. Numbers are written so that they read back exactly.
-constexpr char kEpochLossSum[] = "epoch_loss_sum";
-constexpr char kEpochExamples[] = "epoch_examples";
-constexpr char kEpochSeconds[] = "epoch_seconds";
-constexpr char kTrainingSeconds[] = "training_seconds";
-constexpr char kTrainingLoss[] = "training_loss";
-constexpr char kMeasuredStep[] = "measured_step";
-
-std::string ExactText(double value) { return absl::StrFormat("%.17g", value); }
-
-// 0 where the key is missing or no number.
-double NumberOf(const std::map<std::string, std::string>& metadata, const char* key) {
-  double value = 0;
-  const auto found = metadata.find(key);
-  if (found == metadata.end() || !absl::SimpleAtod(found->second, &value)) return 0;
-  return value;
-}
-
-Shape ExampleShape(const v1::JobSpec& spec) {
-  const auto& extents = spec.data_summary().example_shape();
-  return Shape(std::vector<int64_t>(extents.begin(), extents.end()));
-}
-
-}  // namespace
-
-absl::Status JobRunner::CheckMemory(const v1::JobSpec& spec, const ModelPlan& plan,
-                                    uint64_t bytes) {
-  const auto rules = MakeServerRules(spec, plan.layout);
-  if (!rules.ok()) return rules.status();
-  // Present and next parameters and two gradients, and where the whole is
-  // needed that; of each state and the average the present one, and copies in a
-  // checkpoint that waits and one that is written.
-  const uint64_t states = rules->state_count() + (rules->average_decay != 0 ? 1 : 0);
-  const uint64_t copies = 5 + 3 * states;
-  return CheckFitsMemory("model: training it on the server",
-                         copies * plan.layout.total_elements() * sizeof(float), bytes);
-}
 
 absl::StatusOr<std::shared_ptr<JobRunner>> JobRunner::Create(Options options) {
-  const v1::JobSpec& spec = options.spec;
-  const auto plan = PlanModel(spec, ExampleShape(spec), options.layers);
-  if (!plan.ok()) return plan.status();
-  const absl::Status fits = CheckMemory(spec, *plan, ReadMachineMemory().available_bytes);
-  if (!fits.ok()) return fits;
-  auto model = BuildModel(spec, ExampleShape(spec), options.layers);
-  if (!model.ok()) return model.status();
-  nn::ParameterLayout layout = nn::ParameterLayout::Of(**model);
-  if (layout.total_elements() == 0) {
-    return absl::InvalidArgumentError("model: got no parameters, want a layer that has some");
-  }
-  Tensor parameters = nn::CopyParameters(**model, layout);
-  auto rules = MakeServerRules(spec, layout);
-  if (!rules.ok()) return rules.status();
-  auto store =
-      std::make_unique<ParameterStore>(std::move(layout), *std::move(rules), std::move(parameters));
+  auto store = BuildParameterStore(options.spec, options.layers);
+  if (!store.ok()) return store.status();
   const std::optional<Checkpoint> checkpoint = std::move(options.checkpoint);
   const bool is_forked = options.checkpoint_is_forked;
   const auto initial = std::move(options.initial_parameters);
   std::optional<Rewind> rewind = std::move(options.rewind);
-  std::shared_ptr<JobRunner> runner(new JobRunner(std::move(options), std::move(store)));
+  std::shared_ptr<JobRunner> runner(new JobRunner(std::move(options), *std::move(store)));
   absl::MutexLock lock(&runner->mutex_);
   if (rewind.has_value()) runner->GoOnFrom(*std::move(rewind));
   absl::Status status;
@@ -86,9 +29,6 @@ absl::StatusOr<std::shared_ptr<JobRunner>> JobRunner::Create(Options options) {
     status = runner->store_->LoadParameters(*initial);
   }
   if (!status.ok()) return status;
-  // What the model was built in is as large as the parameters, and of no use here.
-  *model = nullptr;
-  ReleaseStorageCache();
   return runner;
 }
 
@@ -103,8 +43,8 @@ JobRunner::JobRunner(Options options, std::unique_ptr<ParameterStore> store)
       waiting_since_(now_()),
       ledger_(plan_),
       last_checkpoint_(waiting_since_),
-      epochs_(std::move(options.epochs)),
-      plateau_(MakePlateau(spec_.learning_rate_schedule())) {}
+      measurements_(plan_, MakePlateau(spec_.learning_rate_schedule()), std::move(options.epochs)) {
+}
 
 void JobRunner::GoOnFrom(Rewind rewind) {
   disputes_ = std::move(rewind.disputes);
@@ -116,39 +56,13 @@ void JobRunner::GoOnFrom(Rewind rewind) {
 }
 
 absl::Status JobRunner::Restore(const Checkpoint& checkpoint, bool is_forked) {
-  if (is_forked && checkpoint.step >= plan_.total_steps) {
-    return absl::InvalidArgumentError(absl::StrCat("steps: got ", plan_.total_steps,
-                                                   " in all, want more than the ", checkpoint.step,
-                                                   " that the checkpoint has behind it"));
-  }
-  if (checkpoint.step > plan_.total_steps) {
-    return absl::InvalidArgumentError(absl::StrCat("checkpoint: got step ", checkpoint.step,
-                                                   ", want at most ", plan_.total_steps));
-  }
-  if (auto status = store_->LoadParameters(checkpoint.parameters); !status.ok()) return status;
-  if (!(is_forked && spec_.forked_from().fresh_optimizer())) {
-    const absl::Status status = store_->LoadOptimizerState(checkpoint.optimizer_state);
-    if (!status.ok()) return status;
-  }
+  const absl::Status loaded = RestoreParameterStore(spec_, checkpoint, is_forked, store_.get());
+  if (!loaded.ok()) return loaded;
   step_ = checkpoint.step;
-  const auto& metadata = checkpoint.metadata;
-  plateau_.Load(metadata);
-  if (metadata.count(kMeasuredStep) > 0) {
-    measured_step_ = static_cast<uint64_t>(NumberOf(metadata, kMeasuredStep));
-  }
-  const bool measured =
-      measured_step_ == step_ ||
-      std::any_of(epochs_.begin(), epochs_.end(),
-                  [this](const v1::EpochMetrics& epoch) { return epoch.step() == step_; });
+  measurements_.Load(checkpoint.metadata, is_forked);
+  const bool measured = measurements_.IsMeasured(step_);
   if (plan_.EndsEpoch(step_) && plan_.validation_examples > 0 && !measured) kind_ = v1::EVALUATE;
-  ledger_.Load(metadata, step_);
-  // Another job's time and losses are not this one's.
-  if (is_forked) return absl::OkStatus();
-  epoch_loss_sum_ = NumberOf(metadata, kEpochLossSum);
-  epoch_examples_ = static_cast<uint64_t>(NumberOf(metadata, kEpochExamples));
-  epoch_seconds_ = NumberOf(metadata, kEpochSeconds);
-  training_seconds_ = NumberOf(metadata, kTrainingSeconds);
-  if (metadata.count(kTrainingLoss) > 0) training_loss_ = NumberOf(metadata, kTrainingLoss);
+  ledger_.Load(checkpoint.metadata, step_);
   return absl::OkStatus();
 }
 
@@ -206,67 +120,49 @@ Checkpoint JobRunner::Snapshot() {
   checkpoint.step = step_;
   checkpoint.parameters = store_->NamedParameters();
   checkpoint.optimizer_state = store_->CopyOptimizerState();
-  checkpoint.metadata = {{kEpochLossSum, ExactText(epoch_loss_sum_)},
-                         {kEpochExamples, absl::StrCat(epoch_examples_)},
-                         {kEpochSeconds, ExactText(epoch_seconds_)},
-                         {kTrainingSeconds, ExactText(training_seconds_)}};
   checkpoint.metadata["optimizer"] = store_->DescribeOptimizer();
-  plateau_.Save(&checkpoint.metadata);
+  measurements_.Save(&checkpoint.metadata);
   ledger_.Save(&checkpoint.metadata);
   last_checkpoint_ = now_();
-  if (measured_step_.has_value()) {
-    checkpoint.metadata[kMeasuredStep] = absl::StrCat(*measured_step_);
-  }
-  if (training_loss_.has_value()) checkpoint.metadata[kTrainingLoss] = ExactText(*training_loss_);
   return checkpoint;
 }
 
 // ---- what people see
 
-namespace {
-
-std::string Since(absl::Time time) {
-  return absl::FormatTime("since %H:%M:%S UTC", time, absl::UTCTimeZone());
-}
-
-}  // namespace
-
 std::string JobRunner::WaitingReason() const {
-  if (!hold_.empty()) return absl::StrCat(hold_, ", ", Since(waiting_since_));
-  std::string reason = absl::StrCat("waiting for workers: has ", ReadyWorkers().size(), ", needs ",
-                                    spec_.workers().min(), ", ", Since(waiting_since_));
-  size_t preparing = 0;
+  if (!hold_.empty()) return absl::StrCat(hold_, ", ", SinceText(waiting_since_));
+  WaitingForWorkers waiting;
+  waiting.ready = ReadyWorkers().size();
+  waiting.needed = spec_.workers().min();
+  waiting.since = waiting_since_;
   for (const auto& entry : participants_) {
     if (entry.second.quarantined) {
-      absl::StrAppend(&reason, "; ", entry.first, " is quarantined");
+      waiting.quarantined.push_back(entry.first);
     } else if (!entry.second.ready) {
-      ++preparing;
+      ++waiting.preparing;
     }
   }
-  if (preparing > 0) absl::StrAppend(&reason, "; ", preparing, " loading the data");
-  for (const auto& entry : refusals_) {
-    absl::StrAppend(&reason, "; ", entry.first, " cannot take part: ", entry.second);
-  }
-  return reason;
+  waiting.refusals = refusals_;
+  return waiting.Text();
 }
 
-std::string JobRunner::DivergenceReason() const {
-  return absl::StrCat("training loss is ", *training_loss_, " at step ", step_,
-                      ", want a finite number",
+std::string JobRunner::DivergenceReason(double loss) const {
+  return absl::StrCat("training loss is ", loss, " at step ", step_, ", want a finite number",
                       anomalies_.empty() ? "" : "; " + anomalies_.begin()->second,
                       " (a smaller learning rate may help)");
 }
 
 std::string JobRunner::SlowRoundReason() const {
   if (std::string dispute = DisputeReason(); !dispute.empty()) {
-    return absl::StrCat(dispute, ", ", Since(round_started_));
+    return absl::StrCat(dispute, ", ", SinceText(round_started_));
   }
   // Long beside the steps before, and long for a person.
-  const double mean = step_ == 0 ? 0 : training_seconds_ / static_cast<double>(step_);
+  const double mean =
+      step_ == 0 ? 0 : measurements_.training_seconds() / static_cast<double>(step_);
   const absl::Duration elapsed = now_() - round_started_;
   if (elapsed < std::max(absl::Seconds(5), 5 * absl::Seconds(mean))) return "";
   std::string reason = absl::StrCat("step ", step_, " goes on for ", absl::ToInt64Seconds(elapsed),
-                                    " s (", Since(round_started_), "), waiting for");
+                                    " s (", SinceText(round_started_), "), waiting for");
   for (const auto& entry : participants_) {
     if (entry.second.outstanding.empty()) continue;
     absl::StrAppend(&reason, " ", entry.first, " (shards ", entry.second.first_shard, " to ",
@@ -278,30 +174,7 @@ std::string JobRunner::SlowRoundReason() const {
 void JobRunner::FillProgress(v1::Job* job) const {
   absl::MutexLock lock(&mutex_);
   v1::Progress& progress = *job->mutable_progress();
-  progress.set_step(step_);
-  progress.set_total_steps(plan_.total_steps);
-  progress.set_epoch(step_ == plan_.total_steps ? plan_.total_epochs
-                                                : step_ / plan_.steps_per_epoch);
-  progress.set_total_epochs(plan_.total_epochs);
-  progress.set_training_examples(plan_.training_examples);
-  progress.set_validation_examples(plan_.validation_examples);
-  if (training_loss_.has_value()) progress.set_training_loss(*training_loss_);
-  progress.clear_epochs();
-  for (const v1::EpochMetrics& epoch : epochs_) *progress.add_epochs() = epoch;
-  if (!epochs_.empty() && epochs_.back().has_validation_loss()) {
-    progress.set_validation_loss(epochs_.back().validation_loss());
-  }
-  if (!epochs_.empty() && epochs_.back().has_validation_accuracy()) {
-    progress.set_validation_accuracy(epochs_.back().validation_accuracy());
-  }
-  const double pace = throughput_.ExamplesPerSecond();
-  progress.set_examples_per_second(pace);
-  progress.set_training_seconds(training_seconds_);
-  if (pace > 0) {
-    const double left =
-        static_cast<double>(plan_.total_steps - step_) * static_cast<double>(plan_.batch_size);
-    progress.set_eta_seconds(left / pace);
-  }
+  measurements_.Describe(step_, &progress);
   *progress.mutable_ledger() = ledger_.Describe();
   progress.set_shards_audited(shards_audited_);
   progress.set_shards_speculated(shards_speculated_);

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "engine/data/model_hash.h"
+#include "server/build_parameter_store.h"
 #include "server/testing/fake_worker.h"
 
 namespace lockstep::server {
@@ -81,6 +82,7 @@ struct RecordingHost : public JobRunnerHost {
   void OnDigest(const std::string&, const v1::StepDigest& digest) override {
     digests.push_back(digest);
   }
+  void OnArrivals(const std::string&, const v1::Arrivals&) override {}
   void OnCheckpoint(const std::string&, Checkpoint checkpoint) override {
     checkpoints.push_back(std::move(checkpoint));
   }
@@ -599,8 +601,8 @@ TEST(JobRunnerTest, AServerTooSmallForTheJobSaysSo) {
   const v1::JobSpec spec = WideSpec();
   const auto plan = PlanModel(spec, Shape{300});
   ASSERT_TRUE(plan.ok()) << plan.status();
-  EXPECT_TRUE(JobRunner::CheckMemory(spec, *plan, 100 << 20).ok());
-  EXPECT_TRUE(absl::IsResourceExhausted(JobRunner::CheckMemory(spec, *plan, 1 << 20)));
+  EXPECT_TRUE(CheckServerMemory(spec, *plan, 100 << 20).ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(CheckServerMemory(spec, *plan, 1 << 20)));
 }
 
 uint64_t StepOf(const Simulation& simulation) {

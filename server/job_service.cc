@@ -11,6 +11,7 @@ namespace lockstep::server {
 namespace {
 
 constexpr size_t kPieceBytes = 1 << 20;
+constexpr int kMostArrivals = 100000;
 
 bool IsFinal(v1::JobState state) {
   return state == v1::SUCCEEDED || state == v1::FAILED || state == v1::CANCELLED;
@@ -55,7 +56,9 @@ grpc::Status JobServiceImpl::SubmitJob(grpc::ServerContext*,
   const auto most = manager_->MostInitialBytes(spec);
   if (!most.ok()) return ToGrpcStatus(most.status());
   std::string initial;
+  v1::Arrivals replay;
   do {
+    replay.MergeFrom(request.replay());
     initial += request.init_from_data();
     if (initial.size() > *most) {
       return ToGrpcStatus(absl::InvalidArgumentError(
@@ -63,7 +66,7 @@ grpc::Status JobServiceImpl::SubmitJob(grpc::ServerContext*,
                        " bytes, want the file that the job begins with")));
     }
   } while (reader->Read(&request));
-  return Answer(manager_->Submit(std::move(spec), initial), response);
+  return Answer(manager_->Submit(std::move(spec), initial, replay), response);
 }
 
 grpc::Status JobServiceImpl::GetJob(grpc::ServerContext*, const v1::GetJobRequest* request,
@@ -135,6 +138,26 @@ grpc::Status JobServiceImpl::ListReceipts(grpc::ServerContext*,
                                           const v1::ListReceiptsRequest* request,
                                           v1::ListReceiptsResponse* response) {
   return Answer(manager_->Receipts(request->job_id()), response);
+}
+
+grpc::Status JobServiceImpl::GetArrivals(grpc::ServerContext*,
+                                         const v1::GetArrivalsRequest* request,
+                                         grpc::ServerWriter<v1::Arrivals>* writer) {
+  const auto stretches = manager_->Arrivals(request->job_id());
+  if (!stretches.ok()) return ToGrpcStatus(stretches.status());
+  for (const v1::Arrivals& stretch : *stretches) {
+    for (int at = 0; at < stretch.tickets_size(); at += kMostArrivals) {
+      const int end = std::min(stretch.tickets_size(), at + kMostArrivals);
+      v1::Arrivals piece;
+      piece.set_step(stretch.step());
+      for (int i = at; i < end; ++i) {
+        piece.add_tickets(stretch.tickets(i));
+        piece.add_bases(stretch.bases(i));
+      }
+      if (!writer->Write(piece)) return grpc::Status::OK;
+    }
+  }
+  return grpc::Status::OK;
 }
 
 grpc::Status JobServiceImpl::GetDigests(grpc::ServerContext*, const v1::GetDigestsRequest* request,

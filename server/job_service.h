@@ -42,6 +42,8 @@ class JobServiceImpl : public v1::JobService::Service {
                               grpc::ServerWriter<v1::PullModelResponse>* writer) override;
   grpc::Status ListReceipts(grpc::ServerContext* context, const v1::ListReceiptsRequest* request,
                             v1::ListReceiptsResponse* response) override;
+  grpc::Status GetArrivals(grpc::ServerContext* context, const v1::GetArrivalsRequest* request,
+                           grpc::ServerWriter<v1::Arrivals>* writer) override;
   grpc::Status GetDigests(grpc::ServerContext* context, const v1::GetDigestsRequest* request,
                           v1::JobDigests* response) override;
 

@@ -1,6 +1,7 @@
 #include "server/shard_ledger.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -33,12 +34,45 @@ void ShardLedger::Record(const ShardNode& node) {
   for (int shard = node.first; shard < node.end; ++shard) ++times_[shard];
 }
 
+uint64_t ShardLedger::ExamplesOf(uint64_t step, int shard) const {
+  const auto examples = static_cast<int64_t>(plan_.Place(step).examples);
+  return static_cast<uint64_t>(ShardBegin(shard + 1, plan_.shards, examples) -
+                               ShardBegin(shard, plan_.shards, examples));
+}
+
+bool ShardLedger::IsWhole(uint64_t step, const std::vector<uint32_t>& times) const {
+  for (int shard = 0; shard < plan_.shards; ++shard) {
+    if (times[shard] == 0 && ExamplesOf(step, shard) > 0) return false;
+  }
+  return true;
+}
+
+void ShardLedger::RecordAlone(uint64_t step, int shard) {
+  std::vector<uint32_t>& times = open_[step];
+  times.resize(plan_.shards, 0);
+  ++times[shard];
+  while (!open_.empty() && open_.begin()->first == next_step_ &&
+         IsWhole(next_step_, open_.begin()->second)) {
+    CommitBefore(next_step_ + 1);
+  }
+}
+
+void ShardLedger::CommitBefore(uint64_t end) {
+  while (!open_.empty() && open_.begin()->first < end) {
+    times_ = std::move(open_.begin()->second);
+    const uint64_t step = open_.begin()->first;
+    open_.erase(open_.begin());
+    Commit(step);
+  }
+  if (next_step_ >= end) return;
+  lost_ += ExamplesBefore(end) - ExamplesBefore(next_step_);
+  next_step_ = end;
+}
+
 void ShardLedger::Commit(uint64_t step) {
-  const int64_t examples = static_cast<int64_t>(plan_.Place(step).examples);
   if (step > next_step_) lost_ += ExamplesBefore(step) - ExamplesBefore(next_step_);
   for (int shard = 0; shard < plan_.shards; ++shard) {
-    const uint64_t size =
-        ShardBegin(shard + 1, plan_.shards, examples) - ShardBegin(shard, plan_.shards, examples);
+    const uint64_t size = ExamplesOf(step, shard);
     // A step before next_step_ has been committed once already.
     const uint64_t times = times_[shard] + (step < next_step_ ? 1 : 0);
     if (times == 0) lost_ += size;

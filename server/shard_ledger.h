@@ -29,6 +29,14 @@ class ShardLedger {
   // The step becomes part of the parameters.
   void Commit(uint64_t step);
 
+  // Where shards do not wait for each other, and several steps are open at once:
+  // one of the shards of a step; then the steps from the oldest that are whole
+  // are committed. CommitBefore: all before `end`, whole or not.
+  void RecordAlone(uint64_t step, int shard);
+  void CommitBefore(uint64_t end);
+  // The oldest step that has not been committed.
+  uint64_t next_step() const { return next_step_; }
+
   // Examples of committed steps whose gradient the parameters hold.
   uint64_t consumed() const { return consumed_; }
   // Examples that they lack, or hold more often than once. Each is 0, or there
@@ -47,10 +55,13 @@ class ShardLedger {
 
  private:
   uint64_t ExamplesBefore(uint64_t step) const;
+  uint64_t ExamplesOf(uint64_t step, int shard) const;
+  bool IsWhole(uint64_t step, const std::vector<uint32_t>& times) const;
 
   const JobPlan plan_;
-  std::vector<uint32_t> times_;  // by shard, of the step that goes on
-  uint64_t next_step_ = 0;       // all before it are committed
+  std::vector<uint32_t> times_;                     // by shard, of the step that goes on
+  std::map<uint64_t, std::vector<uint32_t>> open_;  // by step: RecordAlone
+  uint64_t next_step_ = 0;                          // all before it are committed
   uint64_t consumed_ = 0;
   uint64_t lost_ = 0;
   uint64_t twice_ = 0;

@@ -89,5 +89,31 @@ TEST(ShardLedgerTest, GoesOnFromACheckpoint) {
   EXPECT_EQ(old.lost() + old.twice(), 0);
 }
 
+TEST(ShardLedgerTest, StepsThatAreOpenAtOnceAreCommittedInOrderWhenWhole) {
+  ShardLedger ledger(Plan());
+  for (int shard = 0; shard < 4; ++shard) ledger.RecordAlone(1, shard);
+  EXPECT_EQ(ledger.consumed(), 0u);
+  for (int shard = 3; shard > 0; --shard) ledger.RecordAlone(0, shard);
+  EXPECT_EQ(ledger.next_step(), 0u);
+  ledger.RecordAlone(0, 0);
+  EXPECT_EQ(ledger.next_step(), 2u);
+  EXPECT_EQ(ledger.consumed(), 40u);
+  ledger.CommitBefore(2);
+  EXPECT_EQ(ledger.lost() + ledger.twice(), 0u);
+}
+
+TEST(ShardLedgerTest, WhatAnOpenStepLacksOrHasTwiceIsFound) {
+  ShardLedger ledger(Plan());
+  for (int shard = 0; shard < 4; ++shard) ledger.RecordAlone(0, shard);
+  ledger.RecordAlone(0, 2);  // after its step was whole
+  ledger.RecordAlone(1, 0);
+  ledger.RecordAlone(1, 0);
+  ledger.CommitBefore(2);
+  EXPECT_EQ(ledger.twice(), 5u + 5u);
+  EXPECT_EQ(ledger.lost(), 15u);
+  ledger.CommitBefore(3);
+  EXPECT_EQ(ledger.lost(), 25u);
+}
+
 }  // namespace
 }  // namespace lockstep::server

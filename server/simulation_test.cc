@@ -113,6 +113,50 @@ TEST(SimulationTest, AMinimumOfWorkersIsWaitedFor) {
   RunLives(options);
 }
 
+// Shards that do not wait for each other: every life ends with an exact ledger and
+// within its bound, and the log, repeated in another life full of trouble, with
+// the same bits.
+void RunLivesOutOfOrder(SimulationOptions options) {
+  std::map<std::string, int> happened;
+  uint64_t staleness = 0;
+  const uint64_t lives = (seeds + 2) / 3;  // each is lived twice, and takes more moves
+  for (uint64_t seed = first_seed; seed < first_seed + lives; ++seed) {
+    SCOPED_TRACE("again with --seed " + std::to_string(seed));
+    options.seed = seed;
+    options.replay.Clear();
+    const SimulationOutcome outcome = ClusterSimulation(options).Run();
+    ASSERT_EQ(outcome.trouble, "");
+    const v1::Staleness& seen = outcome.job.progress().staleness();
+    staleness += seen.most_updates();
+    if (options.spec.consistency().has_bounded_staleness()) {
+      EXPECT_LE(seen.most_steps(), options.spec.consistency().bounded_staleness());
+    }
+    options.seed = seed + 1000000;
+    options.replay = outcome.arrivals;
+    const SimulationOutcome again = ClusterSimulation(options).Run();
+    ExpectEqual(outcome, again);
+    for (const auto& [what, times] : outcome.happened) happened[what] += times;
+    if (testing::Test::HasFailure()) break;
+  }
+  ExpectTried(happened, {"joined", "left", "killed", "stalled", "lease lapsed", "server killed"});
+  EXPECT_GT(staleness, lives) << "or nothing here was asynchronous";
+}
+
+TEST(SimulationTest, AnAsynchronousLifeIsRepeatedFromItsLog) {
+  SimulationOptions options;
+  options.spec = Spec();
+  options.spec.mutable_consistency()->mutable_async();
+  RunLivesOutOfOrder(options);
+}
+
+TEST(SimulationTest, ALifeOfBoundedStalenessKeepsItsBoundAndIsRepeatedFromItsLog) {
+  SimulationOptions options;
+  options.spec = Spec();
+  options.spec.mutable_consistency()->set_bounded_staleness(1);
+  options.spec.set_gradient_format(v1::GRADIENT_FORMAT_BFLOAT16);
+  RunLivesOutOfOrder(options);
+}
+
 }  // namespace
 
 int Main(int argc, char** argv) {

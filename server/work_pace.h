@@ -33,6 +33,20 @@ class WorkPace {
     return std::max(kLeastPatience, kFactor * shards * Median());
   }
 
+  // When a worker with so many shards hangs, although it sends heartbeats: far
+  // later than any pause that a machine recovers from.
+  absl::Duration HangsAfter(int shards) const {
+    const absl::Duration late = LateAfter(shards);
+    if (late == absl::InfiniteDuration()) return kFirstHang;
+    return std::max(kLeastHang, kHangFactor * late);
+  }
+
+  // How long a silent worker is believed to live: `least`, or half a shard's
+  // usual time, up to a minute.
+  absl::Duration Lease(absl::Duration least) const {
+    return std::max(least, std::min(absl::Minutes(1), Median() / 2));
+  }
+
   // The median of a shard's time; zero while unknown.
   absl::Duration Median() const {
     if (newest_.size() < kLeast) return absl::ZeroDuration();
@@ -54,6 +68,10 @@ class WorkPace {
   // What a busy machine's scheduler may take away; a step of a small model is
   // shorter, and handing its shards out again costs more than it saves.
   static constexpr absl::Duration kLeastPatience = absl::Milliseconds(100);
+
+  static constexpr absl::Duration kLeastHang = absl::Minutes(2);
+  static constexpr int kHangFactor = 20;
+  static constexpr absl::Duration kFirstHang = absl::Hours(1);
 
   std::vector<absl::Duration> newest_;
   size_t next_ = 0;

@@ -160,6 +160,10 @@ def table_of_fields(message, messages, path):
 def table_of_choices(message, messages):
     lines = ["| choice | meaning | its fields |", "|---|---|---|"]
     for field in message.fields:
+        if field.type_name in TYPES:
+            lines.append("| `%s` | %s | %s |" % (
+                field.name, cell(field.comment), "itself a " + TYPES[field.type_name]))
+            continue
         chosen = messages[field.type_name]
         names = ", ".join("`%s`" % f.name for f in chosen.fields) or "none"
         # A longer comment of the message itself opens its own section.

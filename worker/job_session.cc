@@ -93,8 +93,9 @@ absl::Status JobSession::Compute(const v1::Round& round, ServerStream& stream,
     return absl::InvalidArgumentError(absl::StrCat(
         "round.step: got ", round.step(), ", want less than ", computation_->plan().total_steps));
   }
-  const auto parameters = replica_->Adopt(round.step());
-  if (!parameters.ok() && replica_->IsPast(round.step())) {
+  const uint64_t version = round.has_version() ? round.version() : round.step();
+  const auto parameters = replica_->Adopt(version);
+  if (!parameters.ok() && replica_->IsPast(version)) {
     SkipRound(round, stream);
     return absl::OkStatus();
   }

@@ -16,6 +16,7 @@ JobPlan JobPlan::For(const v1::JobSpec& spec) {
     plan.local_steps = spec.consistency().local_sgd().steps();
     plan.batch_size *= plan.local_steps;
   }
+  plan.order_matters = spec.consistency().has_async() || spec.consistency().has_bounded_staleness();
   plan.shards = static_cast<int>(spec.shards());
   plan.steps_per_epoch = (plan.training_examples + plan.batch_size - 1) / plan.batch_size;
   plan.total_steps = spec.has_steps() ? spec.steps() : spec.epochs() * plan.steps_per_epoch;

@@ -33,6 +33,9 @@ struct JobPlan {
   // In local SGD: steps that each shard takes by itself within one step; else 0.
   uint64_t local_steps = 0;
   int shards = 0;
+  // Whether shards do not wait for each other, so that the order in which their
+  // gradients arrive decides the bits.
+  bool order_matters = false;
   uint64_t steps_per_epoch = 0;
   uint64_t total_steps = 0;
   uint64_t total_epochs = 0;  // begun ones: the last may be cut short by `steps`

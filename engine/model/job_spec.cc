@@ -32,6 +32,7 @@ constexpr uint64_t kMaxKeptCheckpoints = 1000;
 constexpr int kMaxPriority = 1000;
 constexpr uint64_t kMaxRetries = 100;
 constexpr uint64_t kMaxLocalSteps = 65536;
+constexpr uint64_t kMaxStaleness = 1000000;
 
 // The rules, one function per message.
 
@@ -209,7 +210,27 @@ void CheckQueueing(const v1::JobSpec& spec, FieldChecker* checker) {
   checker->WholeNumber("retries", spec.retries(), 0, kMaxRetries);
 }
 
+// Where shards do not wait for each other each sum is of other parameters than
+// the next, so that there is nothing to compare one with.
+void CheckWithoutWaiting(const v1::JobSpec& spec, FieldChecker* checker) {
+  const char* const mode = spec.consistency().has_async() ? "async" : "bounded_staleness";
+  if (spec.audit() > 0) {
+    checker->AddRange("audit", spec.audit(), absl::StrCat("0 with consistency.", mode));
+  }
+  if (spec.tensor_digests().shards()) {
+    checker->Add("tensor_digests.shards",
+                 absl::StrCat("got true, want false with consistency.", mode));
+  }
+}
+
 void CheckConsistency(const v1::JobSpec& spec, FieldChecker* checker) {
+  if (spec.consistency().has_bounded_staleness()) {
+    checker->WholeNumber("consistency.bounded_staleness", spec.consistency().bounded_staleness(), 0,
+                         kMaxStaleness);
+  }
+  if (spec.consistency().has_async() || spec.consistency().has_bounded_staleness()) {
+    CheckWithoutWaiting(spec, checker);
+  }
   if (!spec.consistency().has_local_sgd()) return;
   const v1::LocalSgd& local = spec.consistency().local_sgd();
   const std::string path = "consistency.local_sgd";

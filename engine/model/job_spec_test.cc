@@ -55,6 +55,11 @@ TEST(ValidateJobSpecTest, QueueingAndConsistencyHaveTheirRanges) {
   EXPECT_THAT(
       Problems("consistency { local_sgd { steps: 5 outer { nesterov { momentum: 1 } } } }"),
       ElementsAre("consistency.local_sgd.outer.nesterov.momentum: got 1, want 0 <= it < 1"));
+  EXPECT_THAT(Problems("consistency { bounded_staleness: 1000001 }"),
+              ElementsAre("consistency.bounded_staleness: got 1000001, want 0 to 1000000"));
+  EXPECT_THAT(Problems("consistency { async {} } audit: 0.5 tensor_digests { shards: true }"),
+              ElementsAre("audit: got 0.5, want 0 with consistency.async",
+                          "tensor_digests.shards: got true, want false with consistency.async"));
 }
 
 TEST(FillJobDefaultsTest, SetsEveryDefault) {

@@ -114,11 +114,67 @@ absl::StatusOr<v1::JobDigests> JobStore::Digests(const std::string& job_id, uint
   return digests;
 }
 
+absl::Status JobStore::RecordArrivals(const std::string& job_id, const v1::Arrivals& arrivals) {
+  absl::MutexLock lock(&mutex_);
+  const absl::StatusOr<int64_t> number = ExistingNumber(job_id);
+  if (!number.ok()) return number.status();
+  absl::StatusOr<Statement> insert =
+      database_->Prepare("INSERT OR REPLACE INTO arrivals (job, step, arrivals) VALUES (?, ?, ?)");
+  if (!insert.ok()) return insert.status();
+  return insert->BindInteger(*number)
+      .BindInteger(static_cast<int64_t>(arrivals.step()))
+      .BindBytes(arrivals.SerializeAsString())
+      .Run();
+}
+
+absl::StatusOr<std::vector<v1::Arrivals>> JobStore::Arrivals(const std::string& job_id) {
+  absl::MutexLock lock(&mutex_);
+  const absl::StatusOr<int64_t> number = ExistingNumber(job_id);
+  if (!number.ok()) return number.status();
+  absl::StatusOr<Statement> select =
+      database_->Prepare("SELECT arrivals FROM arrivals WHERE job = ? ORDER BY step");
+  if (!select.ok()) return select.status();
+  select->BindInteger(*number);
+  std::vector<v1::Arrivals> arrivals;
+  absl::StatusOr<bool> row = select->Step();
+  for (; row.ok() && *row; row = select->Step()) {
+    if (!arrivals.emplace_back().ParseFromString(select->Bytes(0))) {
+      return Damaged(job_id, "arrivals");
+    }
+  }
+  if (!row.ok()) return row.status();
+  return arrivals;
+}
+
+absl::Status JobStore::RecordReplay(const std::string& job_id, const v1::Arrivals& arrivals) {
+  absl::MutexLock lock(&mutex_);
+  const absl::StatusOr<int64_t> number = ExistingNumber(job_id);
+  if (!number.ok()) return number.status();
+  absl::StatusOr<Statement> insert =
+      database_->Prepare("INSERT OR REPLACE INTO replays (job, arrivals) VALUES (?, ?)");
+  if (!insert.ok()) return insert.status();
+  return insert->BindInteger(*number).BindBytes(arrivals.SerializeAsString()).Run();
+}
+
+absl::StatusOr<v1::Arrivals> JobStore::Replay(const std::string& job_id) {
+  absl::MutexLock lock(&mutex_);
+  const absl::StatusOr<int64_t> number = ExistingNumber(job_id);
+  if (!number.ok()) return number.status();
+  absl::StatusOr<Statement> select =
+      database_->Prepare("SELECT arrivals FROM replays WHERE job = ?");
+  if (!select.ok()) return select.status();
+  const absl::StatusOr<bool> row = select->BindInteger(*number).Step();
+  if (!row.ok()) return row.status();
+  v1::Arrivals arrivals;
+  if (*row && !arrivals.ParseFromString(select->Bytes(0))) return Damaged(job_id, "arrivals");
+  return arrivals;
+}
+
 absl::Status JobStore::DropProofAfter(const std::string& job_id, uint64_t step) {
   absl::MutexLock lock(&mutex_);
   const absl::StatusOr<int64_t> number = ExistingNumber(job_id);
   if (!number.ok()) return number.status();
-  for (const char* table : {"receipts", "digests"}) {
+  for (const char* table : {"receipts", "digests", "arrivals"}) {
     absl::StatusOr<Statement> remove =
         database_->Prepare(absl::StrCat("DELETE FROM ", table, " WHERE job = ? AND step > ?"));
     if (!remove.ok()) return remove.status();

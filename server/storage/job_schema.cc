@@ -38,8 +38,8 @@ CREATE TABLE jobs (
 CREATE TABLE metrics (
   job INTEGER NOT NULL REFERENCES jobs (number),
   step INTEGER NOT NULL,
-  kind TEXT NOT NULL,            -- "epoch", or "ledger": one row, the newest
-  measurement BLOB NOT NULL,     -- lockstep.v1.EpochMetrics, lockstep.v1.ExampleLedger
+  kind TEXT NOT NULL,            -- "epoch"; "ledger", "staleness": one row, the newest
+  measurement BLOB NOT NULL,     -- lockstep.v1.EpochMetrics, ExampleLedger, Staleness
   PRIMARY KEY (job, kind, step)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE checkpoints (
@@ -81,21 +81,37 @@ CREATE TABLE digested_tensors (
 ) STRICT;
 )";
 
+// Since schema 3.
+constexpr char kTablesOfArrivals[] = R"(
+CREATE TABLE arrivals (
+  job INTEGER NOT NULL REFERENCES jobs (number),
+  step INTEGER NOT NULL,         -- everything before it has arrived
+  arrivals BLOB NOT NULL,        -- lockstep.v1.Arrivals, since the row before
+  PRIMARY KEY (job, step)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE replays (
+  job INTEGER PRIMARY KEY REFERENCES jobs (number),
+  arrivals BLOB NOT NULL         -- lockstep.v1.Arrivals, all of them
+) STRICT;
+)";
+
 absl::Status CreateTables(Database& database) {
   absl::StatusOr<Transaction> transaction = Transaction::Begin(database);
   if (!transaction.ok()) return transaction.status();
-  const absl::Status created = database.Execute(
-      absl::StrCat(kTables, kTablesOfProof, "PRAGMA application_id = ", kApplicationId,
-                   "; PRAGMA user_version = ", kJobSchemaVersion, ";"));
+  const absl::Status created = database.Execute(absl::StrCat(
+      kTables, kTablesOfProof, kTablesOfArrivals, "PRAGMA application_id = ", kApplicationId,
+      "; PRAGMA user_version = ", kJobSchemaVersion, ";"));
   if (!created.ok()) return created;
   return transaction->Commit();
 }
 
-absl::Status AddTables(Database& database) {
+// Brings a file of schema `version` up to date.
+absl::Status AddTables(Database& database, int64_t version) {
   absl::StatusOr<Transaction> transaction = Transaction::Begin(database);
   if (!transaction.ok()) return transaction.status();
-  const absl::Status added = database.Execute(
-      absl::StrCat(kTablesOfProof, "PRAGMA user_version = ", kJobSchemaVersion, ";"));
+  const absl::Status added =
+      database.Execute(absl::StrCat(version < 2 ? kTablesOfProof : "", kTablesOfArrivals,
+                                    "PRAGMA user_version = ", kJobSchemaVersion, ";"));
   if (!added.ok()) return added;
   return transaction->Commit();
 }
@@ -137,7 +153,7 @@ absl::Status PrepareJobSchema(Database& database) {
   if (is_new) return CreateTables(database);
   const absl::Status whole = CheckWhole(database);
   if (!whole.ok() || *version == kJobSchemaVersion) return whole;
-  return AddTables(database);
+  return AddTables(database, *version);
 }
 
 }  // namespace lockstep::server

@@ -8,7 +8,7 @@
 namespace lockstep::server {
 
 // Rises with every change of the tables; kept in the file's user_version.
-inline constexpr int kJobSchemaVersion = 2;
+inline constexpr int kJobSchemaVersion = 3;
 
 // Sets the connection up, checks that the file is whole, and creates the
 // tables in an empty one, and those that an older version's file lacks. FAILED_PRECONDITION: the

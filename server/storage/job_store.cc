@@ -256,22 +256,33 @@ absl::Status JobStore::DropEpochsAfter(const std::string& job_id, uint64_t step)
 
 absl::Status JobStore::RecordLedger(const std::string& job_id, uint64_t step,
                                     const v1::ExampleLedger& ledger) {
+  return RecordNewest(job_id, step, "ledger", ledger);
+}
+
+absl::Status JobStore::RecordStaleness(const std::string& job_id, uint64_t step,
+                                       const v1::Staleness& staleness) {
+  return RecordNewest(job_id, step, "staleness", staleness);
+}
+
+absl::Status JobStore::RecordNewest(const std::string& job_id, uint64_t step, const char* kind,
+                                    const google::protobuf::MessageLite& measurement) {
   absl::MutexLock lock(&mutex_);
   const absl::StatusOr<int64_t> number = ExistingNumber(job_id);
   if (!number.ok()) return number.status();
   absl::StatusOr<Transaction> transaction = Transaction::Begin(*database_);
   if (!transaction.ok()) return transaction.status();
   absl::StatusOr<Statement> remove =
-      database_->Prepare("DELETE FROM metrics WHERE job = ? AND kind = 'ledger'");
+      database_->Prepare("DELETE FROM metrics WHERE job = ? AND kind = ?");
   if (!remove.ok()) return remove.status();
-  const absl::Status removed = remove->BindInteger(*number).Run();
+  const absl::Status removed = remove->BindInteger(*number).BindText(kind).Run();
   if (!removed.ok()) return removed;
-  absl::StatusOr<Statement> insert = database_->Prepare(
-      "INSERT INTO metrics (job, step, kind, measurement) VALUES (?, ?, 'ledger', ?)");
+  absl::StatusOr<Statement> insert =
+      database_->Prepare("INSERT INTO metrics (job, step, kind, measurement) VALUES (?, ?, ?, ?)");
   if (!insert.ok()) return insert.status();
   const absl::Status inserted = insert->BindInteger(*number)
                                     .BindInteger(static_cast<int64_t>(step))
-                                    .BindBytes(ledger.SerializeAsString())
+                                    .BindText(kind)
+                                    .BindBytes(measurement.SerializeAsString())
                                     .Run();
   if (!inserted.ok()) return inserted;
   return transaction->Commit();
@@ -401,15 +412,30 @@ absl::Status JobStore::ReadEpochs(int64_t number, v1::Progress& progress) {
   return row.status();
 }
 
-absl::Status JobStore::ReadLedger(int64_t number, v1::Progress& progress) {
+absl::StatusOr<bool> JobStore::ReadNewest(int64_t number, const char* kind,
+                                          google::protobuf::MessageLite* measurement) {
   absl::StatusOr<Statement> select =
-      database_->Prepare("SELECT measurement FROM metrics WHERE job = ? AND kind = 'ledger'");
+      database_->Prepare("SELECT measurement FROM metrics WHERE job = ? AND kind = ?");
   if (!select.ok()) return select.status();
-  const absl::StatusOr<bool> row = select->BindInteger(number).Step();
-  if (!row.ok() || !*row) return row.status();
-  return ParseColumn(*select, 0,
-                     absl::StrCat("database ", database_->path(), ": ", JobId(number), "'s ledger"),
-                     progress.mutable_ledger());
+  const absl::StatusOr<bool> row = select->BindInteger(number).BindText(kind).Step();
+  if (!row.ok() || !*row) return row;
+  const absl::Status parsed = ParseColumn(
+      *select, 0, absl::StrCat("database ", database_->path(), ": ", JobId(number), "'s ", kind),
+      measurement);
+  if (!parsed.ok()) return parsed;
+  return true;
+}
+
+absl::Status JobStore::ReadLedger(int64_t number, v1::Progress& progress) {
+  v1::ExampleLedger ledger;
+  v1::Staleness staleness;
+  const absl::StatusOr<bool> has_ledger = ReadNewest(number, "ledger", &ledger);
+  if (!has_ledger.ok()) return has_ledger.status();
+  const absl::StatusOr<bool> has_staleness = ReadNewest(number, "staleness", &staleness);
+  if (!has_staleness.ok()) return has_staleness.status();
+  if (*has_ledger) *progress.mutable_ledger() = ledger;
+  if (*has_staleness) *progress.mutable_staleness() = staleness;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<v1::Job> JobStore::GetJob(const std::string& job_id) {

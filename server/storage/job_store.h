@@ -95,6 +95,9 @@ class JobStore {
   // place of all others.
   absl::Status RecordLedger(const std::string& job_id, uint64_t step,
                             const v1::ExampleLedger& ledger);
+  // The same for how stale updates were, where shards do not wait for each other.
+  absl::Status RecordStaleness(const std::string& job_id, uint64_t step,
+                               const v1::Staleness& staleness);
 
   // Adds the checkpoint, in place of one of the same step. Call it when the
   // file is on disk.
@@ -117,7 +120,14 @@ class JobStore {
   absl::Status RecordDigests(const std::string& job_id, const v1::JobDigests& digests);
   // Those of more steps than `after_step`, oldest first.
   absl::StatusOr<v1::JobDigests> Digests(const std::string& job_id, uint64_t after_step);
-  // Forgets receipts and digests of later steps than `step`: for a job that goes
+  // Adds what arrived up to `arrivals.step` since the row before, in place of
+  // one of the same step. The rows, oldest first.
+  absl::Status RecordArrivals(const std::string& job_id, const v1::Arrivals& arrivals);
+  absl::StatusOr<std::vector<v1::Arrivals>> Arrivals(const std::string& job_id);
+  // The order that a job is to repeat; empty: none.
+  absl::Status RecordReplay(const std::string& job_id, const v1::Arrivals& arrivals);
+  absl::StatusOr<v1::Arrivals> Replay(const std::string& job_id);
+  // Forgets receipts, digests and arrivals of later steps than `step`: for a job that goes
   // back to an older checkpoint.
   absl::Status DropProofAfter(const std::string& job_id, uint64_t step);
 
@@ -147,6 +157,13 @@ class JobStore {
   absl::StatusOr<std::vector<v1::Job>> ReadJobs(absl::string_view condition_and_order)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<v1::Job> ReadJob(const Statement& row) const;
+  // One row of this kind, the newest.
+  absl::Status RecordNewest(const std::string& job_id, uint64_t step, const char* kind,
+                            const google::protobuf::MessageLite& measurement);
+  // Leaves `measurement` alone where there is none.
+  absl::StatusOr<bool> ReadNewest(int64_t number, const char* kind,
+                                  google::protobuf::MessageLite* measurement)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ReadLedger(int64_t number, v1::Progress& progress)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ReadEpochs(int64_t number, v1::Progress& progress)

@@ -30,12 +30,11 @@ ClusterSimulation::ClusterSimulation(SimulationOptions options)
 // ---- the server
 
 void ClusterSimulation::StartServer(std::optional<Rewind> rewind) {
-  JobRunner::Options options;
+  JobOptions options;
   options.job_id = kJob;
   options.spec = options_.spec;
   options.now = [this] { return now_ += absl::Microseconds(1); };
   options.host = this;
-  options.rewind = std::move(rewind);
   uint64_t step = 0;
   if (!checkpoints_.empty()) {
     options.checkpoint = checkpoints_.back();
@@ -45,7 +44,8 @@ void ClusterSimulation::StartServer(std::optional<Rewind> rewind) {
                                [step](const auto& epoch) { return epoch.step() > step; }),
                 epochs_.end());
   options.epochs = epochs_;
-  auto runner = JobRunner::Create(std::move(options));
+  while (!arrivals_.empty() && arrivals_.back().step() > step) arrivals_.pop_back();
+  auto runner = MakeRunner(std::move(options), std::move(rewind));
   if (!runner.ok()) {
     trouble_ = std::string(runner.status().message());
     return;
@@ -54,6 +54,14 @@ void ClusterSimulation::StartServer(std::optional<Rewind> rewind) {
   for (const std::string& name : registry_.WorkersOf(kJob)) {
     runner_->AddWorker(name, registry_.Find(name)->link);
   }
+}
+
+absl::StatusOr<std::shared_ptr<JobExecution>> ClusterSimulation::MakeRunner(
+    JobOptions options, std::optional<Rewind> rewind) const {
+  if (JobPlan::For(options.spec).order_matters) {
+    return AsyncRunner::Create({std::move(options), options_.replay});
+  }
+  return JobRunner::Create({std::move(options), std::move(rewind)});
 }
 
 void ClusterSimulation::KillServer() {
@@ -69,6 +77,10 @@ void ClusterSimulation::KillServer() {
 
 void ClusterSimulation::OnEpoch(const std::string&, const v1::EpochMetrics& metrics) {
   epochs_.push_back(metrics);
+}
+
+void ClusterSimulation::OnArrivals(const std::string&, const v1::Arrivals& arrivals) {
+  arrivals_.push_back(arrivals);
 }
 
 void ClusterSimulation::OnCheckpoint(const std::string&, Checkpoint checkpoint) {
@@ -274,6 +286,7 @@ SimulationOutcome ClusterSimulation::Outcome() {
   SimulationOutcome outcome;
   outcome.trouble = trouble_;
   outcome.epochs = epochs_;
+  for (const v1::Arrivals& arrivals : arrivals_) outcome.arrivals.MergeFrom(arrivals);
   outcome.happened = happened_;
   runner_->FillProgress(&outcome.job);
   happened_["answer dropped"] += static_cast<int>(outcome.job.progress().answers_dropped());

@@ -14,8 +14,10 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "lockstep/v1/job.pb.h"
+#include "server/async_runner.h"
 #include "server/job_runner.h"
 #include "server/testing/fake_worker.h"
 #include "server/worker_registry.h"
@@ -33,6 +35,8 @@ struct SimulationOptions {
   int server_deaths = 2;
   // Chance of 1,000 that an answer is wrong. Only what is audited is safe then.
   int wrong_answers = 0;
+  // The order of updates to repeat; empty: none.
+  v1::Arrivals replay;
   // After so many moves nothing more goes wrong, so that the job ends.
   int wild_moves = 3000;
 };
@@ -43,6 +47,7 @@ struct SimulationOutcome {
   std::string hash;     // of parameters and optimizer state
   v1::Job job;          // progress at the end
   std::vector<v1::EpochMetrics> epochs;
+  v1::Arrivals arrivals;  // the log, where the order of arrival decides the bits
   std::map<std::string, int> happened;
 };
 
@@ -60,6 +65,7 @@ class ClusterSimulation : public JobRunnerHost {
   void OnEpoch(const std::string&, const v1::EpochMetrics& metrics) override;
   void OnWorkerReleased(const std::string&, const std::string&) override {}
   void OnDigest(const std::string&, const v1::StepDigest&) override {}
+  void OnArrivals(const std::string&, const v1::Arrivals& arrivals) override;
   void OnCheckpoint(const std::string&, Checkpoint checkpoint) override;
   void OnEnded(const std::string&, v1::JobState state, const std::string& reason,
                std::optional<Checkpoint> checkpoint) override;
@@ -81,6 +87,8 @@ class ClusterSimulation : public JobRunnerHost {
   uint32_t Dice(uint32_t sides) { return static_cast<uint32_t>(random_() % sides); }
   bool Chance(int of_thousand) { return Dice(1000) < static_cast<uint32_t>(of_thousand); }
   void StartServer(std::optional<Rewind> rewind);
+  absl::StatusOr<std::shared_ptr<JobExecution>> MakeRunner(JobOptions options,
+                                                           std::optional<Rewind> rewind) const;
   void Join();
   void Disconnect(const std::string& name);
   // One random event; `wild`: trouble included.
@@ -99,7 +107,7 @@ class ClusterSimulation : public JobRunnerHost {
   std::mt19937_64 random_;
   int64_t total_elements_ = 0;
   absl::Time now_ = absl::UnixEpoch();
-  std::shared_ptr<JobRunner> runner_;
+  std::shared_ptr<JobExecution> runner_;
   WorkerRegistry registry_;
   std::map<std::string, SimulatedWorker> workers_;  // zombies included
   int joined_ = 0;
@@ -108,6 +116,7 @@ class ClusterSimulation : public JobRunnerHost {
   // The disk.
   std::vector<Checkpoint> checkpoints_;
   std::vector<v1::EpochMetrics> epochs_;
+  std::vector<v1::Arrivals> arrivals_;
   // What the runner wants; done when it has returned.
   std::map<std::string, std::string> to_quarantine_;
   std::optional<Rewind> rewind_;

@@ -122,21 +122,23 @@ class FakeWorker : public WorkerLink {
   }
 
   void Compute(const v1::Round& round) {
-    const int64_t step = static_cast<int64_t>(round.step());
-    if (version_ != step && (incoming_version_ > round.step() || version_ > step)) {
+    const uint64_t version = round.has_version() ? round.version() : round.step();
+    const auto wanted = static_cast<int64_t>(version);
+    const bool arrived =
+        incoming_version_ == version && received_ == static_cast<int64_t>(parameters_.size());
+    if (version_ != wanted && !arrived && (incoming_version_ > version || version_ > wanted)) {
       return Skip(round);
     }
-    if (version_ != static_cast<int64_t>(round.step())) {
+    if (version_ != wanted) {
       // A server that opens a round before it has sent its parameters shows as
       // a wrong hash, or here.
-      if (received_ != static_cast<int64_t>(parameters_.size()) ||
-          incoming_version_ != round.step()) {
+      if (received_ != static_cast<int64_t>(parameters_.size()) || incoming_version_ != version) {
         closed_ = absl::InternalError("round without its parameters");
         return;
       }
       parameters_ = std::move(incoming_);
       incoming_.clear();
-      version_ = static_cast<int64_t>(round.step());
+      version_ = static_cast<int64_t>(version);
     }
     for (const v1::ShardRange& range : round.nodes()) ComputeNode(round, range);
   }
