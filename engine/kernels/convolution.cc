@@ -157,7 +157,6 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 #include <algorithm>
 #include <cstring>
-#include <vector>
 
 #include "engine/check.h"
 #include "engine/kernels/aligned_buffer.h"
@@ -202,9 +201,9 @@ ConvolutionShape Simplified(ConvolutionShape shape) {
 // The outputs of one phase: all of them but for an input gradient with strides.
 struct CorrelationPhase {
   VectorPlan vectors;
-  std::vector<int32_t> taps;            // of all of a group's channels
-  std::vector<int32_t> weight_offsets;  // per tap, from a row's first weight
-  int64_t panels_offset = 0;            // of its weights, group after group
+  PooledVector<int32_t> taps;            // of all of a group's channels
+  PooledVector<int32_t> weight_offsets;  // per tap, from a row's first weight
+  int64_t panels_offset = 0;             // of its weights, group after group
 };
 
 // y = w * x in the terms of the tiles, for forward and input gradient alike.
@@ -220,13 +219,13 @@ struct Correlation {
   int64_t weight_group = 0;  // and from group to group
   int64_t out_plane = 0;
   int64_t multiply_adds = 0;
-  std::vector<CorrelationPhase> phases;
+  PooledVector<CorrelationPhase> phases;
 };
 
 // `taps` within a channel, whose weights lie at `kernel_taps` from the
 // channel's first, which are `channel_step` apart.
-void ExpandTaps(const Correlation& plan, const std::vector<int32_t>& taps,
-                const std::vector<int32_t>& kernel_taps, int64_t channel_step,
+void ExpandTaps(const Correlation& plan, const PooledVector<int32_t>& taps,
+                const PooledVector<int32_t>& kernel_taps, int64_t channel_step,
                 CorrelationPhase& phase) {
   phase.taps.clear();
   phase.weight_offsets.clear();
@@ -282,11 +281,9 @@ void Correlate(const Correlation& plan, const float* panels, const float* source
   const int64_t chunks =
       std::clamp<int64_t>(DivideUp(threads, std::max<int64_t>(1, whole_items)), 1, plan.panels);
   const int64_t lanes = Tile().vector;
-#pragma omp parallel num_threads(threads) if (threads > 1)
-  {
+  const auto run = [&](int64_t begin, int64_t end) {
     float* planes = plan.copied ? ReservePlanes(plan.layout, plan.channels, lanes) : nullptr;
-#pragma omp for schedule(static)
-    for (int64_t item = 0; item < whole_items * chunks; ++item) {
+    for (int64_t item = begin; item < end; ++item) {
       const int64_t chunk = item % chunks, group = item / chunks % plan.groups;
       const int64_t example = item / chunks / plan.groups;
       const int64_t first_channel = (example * plan.groups + group) * plan.channels;
@@ -313,7 +310,8 @@ void Correlate(const Correlation& plan, const float* panels, const float* source
         HWY_DYNAMIC_DISPATCH(ComputeCorrelation)(task);
       }
     }
-  }
+  };
+  RunsOnThreads(whole_items * chunks, threads, /*multiple=*/1, run);
 }
 
 // ---- The weight gradient.
@@ -334,8 +332,8 @@ struct WeightGradientPlan {
   absl::Span<const int64_t> cuts;
   PaddedLayout layout;
   bool copied = true;
-  std::vector<int32_t> taps;  // of as many channels as a piece has at most
-  int64_t channel_width = 0;  // a group's out-channels, rounded up to vectors
+  PooledVector<int32_t> taps;  // of as many channels as a piece has at most
+  int64_t channel_width = 0;   // a group's out-channels, rounded up to vectors
   int64_t lanes = 0;
 };
 
@@ -376,8 +374,8 @@ void ComputeShardPiece(const WeightGradientPlan& plan, const WeightPiece& piece,
 
 // The pieces, and how many of them follow one another in a pass: as large as
 // kMostSums allows, but enough for the threads.
-std::vector<WeightPiece> WeightPieces(const ConvolutionShape& s, int shards, int64_t channel_width,
-                                      int threads) {
+PooledVector<WeightPiece> WeightPieces(const ConvolutionShape& s, int shards, int64_t channel_width,
+                                       int threads) {
   const int64_t group_in = s.GroupInChannels();
   const int64_t channel_sums = channel_width * s.KernelSize();
   int64_t parts = DivideUp(group_in * channel_sums * shards, kMostSums);
@@ -385,7 +383,7 @@ std::vector<WeightPiece> WeightPieces(const ConvolutionShape& s, int shards, int
     parts *= threads;
   }
   parts = std::clamp<int64_t>(parts, 1, group_in);
-  std::vector<WeightPiece> pieces;
+  PooledVector<WeightPiece> pieces;
   for (int64_t group = 0; group < s.groups; ++group) {
     for (int64_t part = 0; part < parts; ++part) {
       const int64_t first = EvenCut(group_in, part, parts);
@@ -433,12 +431,11 @@ void RunWeightPass(const WeightGradientPlan& plan, absl::Span<WeightPiece> piece
   }
   float* const sums = sums_buffer.Reserve(size * shards);
   const int64_t items = static_cast<int64_t>(pieces.size()) * shards;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1)
-  for (int64_t item = 0; item < items; ++item) {
+  ParallelTasks(items, threads, [&](int64_t item, int) {
     const WeightPiece& piece = pieces[item / shards];
     const int shard = static_cast<int>(item % shards);
     ComputeShardPiece(plan, piece, shard, x, dy, sums + shard * size + piece.sums_offset);
-  }
+  });
   FoldShards({0, shards}, size, sums);
   for (const WeightPiece& piece : pieces) {
     StoreWeightGradient(plan, piece, Tile().columns, sums + piece.sums_offset, dweight);
@@ -451,7 +448,7 @@ void Convolution(const ConvolutionShape& shape, const float* x, const float* wei
                  const float* bias, Activation activation, float* y) {
   if (shape.examples == 0) return;
   static thread_local Correlation plan;
-  static thread_local std::vector<int32_t> taps, kernel_taps;
+  static thread_local PooledVector<int32_t> taps, kernel_taps;
   const ConvolutionShape s = Simplified(shape);
   const MatmulTileShape tile = Tile();
   plan.layout = InputLayout(s);
@@ -536,7 +533,7 @@ void ConvolutionWeightGradient(const ConvolutionShape& shape, absl::Span<const i
   }
   const int threads =
       ThreadsFor(cuts.back() * s.OutPlane() * s.WeightCount(), kMultiplyAddsPerThread);
-  std::vector<WeightPiece> pieces = WeightPieces(s, shards, plan.channel_width, threads);
+  PooledVector<WeightPiece> pieces = WeightPieces(s, shards, plan.channel_width, threads);
   // As many pieces in a pass as kMostSums allows, at least one per thread.
   const int64_t piece_sums = pieces.back().channels * s.KernelSize() * plan.channel_width * shards;
   const size_t per_pass = std::max<int64_t>(threads, kMostSums / std::max<int64_t>(1, piece_sums));

@@ -35,6 +35,7 @@
 namespace lockstep::nn {
 namespace {
 
+using autograd::DistinctValues;
 using autograd::TestValues;
 using autograd::Variable;
 
