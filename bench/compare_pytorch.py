@@ -15,7 +15,7 @@ and all. Both are measured over whole epochs; the first ones are not counted.
 
 --steps compares one process's training steps instead: the engine without
 server and network, beside PyTorch eager, torch.compile and JAX; those are the
-measurements of bench/report.py --row step.
+measurements of bench/report.py --rows "step of *".
 
 Needs PyTorch 2.13 (pip install torch==2.13.0 numpy), Fashion-MNIST
 ($LOCKSTEP_DATA_DIR/fashion-mnist or examples/fashion_mnist/data) and the

@@ -20,7 +20,7 @@ TEST(BlockPoolTest, GivesAFreedBlockToTheNextOfItsSize) {
 
 TEST(BlockPoolTest, BlocksAreAlignedAndApart) {
   std::vector<void*> blocks;
-  for (std::size_t size = 0; size <= 2 * kLargestPooledBytes; size += 37) {
+  for (std::size_t size = 0; size <= 2 * kLargestThreadBlock; size += 37) {
     blocks.push_back(TakeBlock(size));
     EXPECT_EQ(reinterpret_cast<uintptr_t>(blocks.back()) % 16, 0u);
     std::memset(blocks.back(), static_cast<int>(blocks.size()), size);

@@ -34,8 +34,11 @@ class Extents {
   int64_t operator[](size_t i) const { return data()[i]; }
   int64_t front() const { return data()[0]; }
   int64_t back() const { return data()[size_ - 1]; }
-  // To make another shape from.
-  operator std::vector<int64_t>() const { return {begin(), end()}; }  // NOLINT: meant to convert
+  // To make another shape from; any allocator.
+  template <class Allocator>
+  operator std::vector<int64_t, Allocator>() const {  // NOLINT: meant to convert
+    return {begin(), end()};
+  }
 
   friend bool operator==(const Extents& a, const Extents& b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end());

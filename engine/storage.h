@@ -1,5 +1,5 @@
-// A block of memory that tensors share, aligned for SIMD and drawn from a
-// cache, so that a steady-state training step allocates nothing.
+// A block of memory that tensors share, aligned for SIMD and drawn from the
+// caching allocator (block_pool.h).
 #ifndef LOCKSTEP_ENGINE_STORAGE_H_
 #define LOCKSTEP_ENGINE_STORAGE_H_
 
@@ -38,15 +38,10 @@ class Storage {
     friend class Storage;
     Key() = default;
   };
-  Storage(Key, void* data, size_t size_bytes, size_t capacity_bytes)
-      : data_(data), size_bytes_(size_bytes), capacity_bytes_(capacity_bytes) {}
+  Storage(Key, void* block, size_t size_bytes) : data_(block), size_bytes_(size_bytes) {}
   Storage(Key, void* data, size_t size_bytes, std::shared_ptr<const StorageOwner> owner,
           bool foreign)
-      : data_(data),
-        size_bytes_(size_bytes),
-        capacity_bytes_(0),
-        owner_(std::move(owner)),
-        foreign_(foreign) {}
+      : data_(data), size_bytes_(size_bytes), owner_(std::move(owner)), foreign_(foreign) {}
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
@@ -61,7 +56,6 @@ class Storage {
  private:
   void* const data_;
   const size_t size_bytes_;
-  const size_t capacity_bytes_;
   const std::shared_ptr<const StorageOwner> owner_;
   const bool foreign_ = false;
 };

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "engine/block_pool.h"
 #include "engine/check.h"
 
 namespace lockstep {
@@ -202,7 +203,7 @@ Tensor Tensor::To(DType dtype) const {
 Tensor Tensor::Rows(int64_t begin, int64_t end) const {
   LOCKSTEP_CHECK(rank() >= 1 && 0 <= begin && begin <= end && end <= dim(0),
                  absl::StrCat("rows ", begin, " to ", end, " of shape ", shape_.ToString()));
-  std::vector<int64_t> extents = shape_.extents();
+  PooledVector<int64_t> extents = shape_.extents();
   extents[0] = 1;
   const int64_t row_elements = Shape(extents).element_count();
   extents[0] = end - begin;

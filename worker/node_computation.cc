@@ -27,7 +27,7 @@ namespace {
 constexpr int64_t kEvaluationLabels = 512;
 
 // Adds up float64 shard sums in the tree's order.
-double TreeSum(const std::vector<double>& shards, const ShardNode& node) {
+double TreeSum(const PooledVector<double>& shards, const ShardNode& node) {
   if (node.size() == 1) return shards[node.first];
   const int middle = ShardTreeMiddle(node);
   const double left = TreeSum(shards, {node.first, middle});
@@ -76,21 +76,22 @@ NodeComputation::NodeComputation(const v1::JobSpec& spec, std::shared_ptr<const 
       chunk_elements_(chunk_elements),
       spec_(spec),
       layers_(layers),
-      model_(std::move(model)),
       loss_(std::move(loss)),
-      layout_(nn::ParameterLayout::Of(*model_)),
+      layout_(nn::ParameterLayout::Of(*model)),
+      keeps_shards_apart_(model->SupportsShardCuts()),
       bfloat16_(spec.gradient_format() == v1::GRADIENT_FORMAT_BFLOAT16) {
-  std::vector<nn::NamedParameter> parameters = model_->NamedParameters();
+  std::vector<nn::NamedParameter> parameters = model->NamedParameters();
   for (size_t i = 0; i < parameters.size(); ++i) {
     const int slot = static_cast<int>(i);
     parameters[i].variable.SetGradientReadyHook([this, slot] { OnParameterReady(slot); });
   }
+  nn::BoundParameters bound(*model, layout_);
+  models_.push_back({std::move(model), std::move(bound)});
 }
 
 void NodeComputation::SetParameters(const Tensor& flat) {
   parameters_ = flat;
-  nn::BindParameters(*model_, layout_, flat);
-  for (const auto& model : more_models_) nn::BindParameters(*model, layout_, flat);
+  for (BoundModel& model : models_) model.parameters.SetValues(flat);
 }
 
 // ---- examples
@@ -120,9 +121,9 @@ void NodeComputation::Prefetch(uint64_t step, const ShardNode& node) {
   prefetched_.push_back({step, node, std::move(batch)});
 }
 
-std::vector<int64_t> NodeComputation::CutsOf(const ShardNode& node, uint64_t examples) const {
+PooledVector<int64_t> NodeComputation::CutsOf(const ShardNode& node, uint64_t examples) const {
   const int64_t first = ShardBegin(node.first, plan_.shards, examples);
-  std::vector<int64_t> cuts;
+  PooledVector<int64_t> cuts;
   for (int shard = node.first; shard <= node.end; ++shard) {
     cuts.push_back(ShardBegin(shard, plan_.shards, examples) - first);
   }
@@ -191,7 +192,7 @@ absl::StatusOr<NodeLosses> NodeComputation::Train(uint64_t step, const ShardNode
     gradient_ = Tensor();
     return losses;
   }
-  const std::vector<ShardStrategy> strategies = StrategiesFor(batch.shards());
+  const Strategies strategies = StrategiesFor(batch.shards());
   FastestOf& fastest =
       fastest_.try_emplace(node.size(), static_cast<int>(strategies.size())).first->second;
   const int way = fastest.Next();
@@ -206,13 +207,13 @@ absl::StatusOr<NodeLosses> NodeComputation::Train(uint64_t step, const ShardNode
   return losses;
 }
 
-std::vector<ShardStrategy> NodeComputation::StrategiesFor(int shards) const {
-  std::vector<ShardStrategy> strategies;
+NodeComputation::Strategies NodeComputation::StrategiesFor(int shards) const {
+  Strategies strategies;
   const auto allow = [&](ShardStrategy strategy) {
     if (only_strategy_.value_or(strategy) == strategy) strategies.push_back(strategy);
   };
   // Kernels that sum up over shards do not round on the way.
-  const bool cuts = model_->SupportsShardCuts() && !bfloat16_;
+  const bool cuts = keeps_shards_apart_ && !bfloat16_;
   if (cuts || (shards == 1 && !bfloat16_)) allow(ShardStrategy::kWholeNode);
   if (shards > 1 || bfloat16_) allow(ShardStrategy::kShardByShard);
   const int64_t gradient_bytes = layout_.total_elements() * static_cast<int64_t>(sizeof(float));
@@ -224,7 +225,7 @@ std::vector<ShardStrategy> NodeComputation::StrategiesFor(int shards) const {
 
 absl::StatusOr<NodeLosses> NodeComputation::TrainBy(ShardStrategy strategy,
                                                     const NodeBatch& batch) {
-  if (strategy == ShardStrategy::kWholeNode) return TrainBatch(*model_, batch, gradient_);
+  if (strategy == ShardStrategy::kWholeNode) return TrainBatch(models_[0], batch, gradient_);
   // A parameter that backward does not reach has a gradient of zero.
   std::fill_n(gradient_.data<float>(), gradient_.element_count(), 0.0f);
   // Not final before all shards are in: nothing is emitted on the way.
@@ -236,21 +237,21 @@ absl::StatusOr<NodeLosses> NodeComputation::TrainBy(ShardStrategy strategy,
   return losses;
 }
 
-absl::StatusOr<NodeLosses> NodeComputation::TrainBatch(const nn::Sequential& model,
-                                                       const NodeBatch& batch,
+absl::StatusOr<NodeLosses> NodeComputation::TrainBatch(BoundModel& model, const NodeBatch& batch,
                                                        Tensor gradient) const {
   NodeLosses result;
-  const std::vector<int64_t>& cuts = batch.cuts;
+  const PooledVector<int64_t>& cuts = batch.cuts;
   const int64_t rows = cuts.back();
   result.examples = static_cast<uint64_t>(rows);
   if (rows == 0) {
     std::fill_n(gradient.data<float>(), gradient.element_count(), 0.0f);
     return result;
   }
-  nn::BindGradients(model, layout_, gradient);
+  model.parameters.SetGradientBuffers(gradient);
   autograd::ShardCuts scope(cuts);
   const nn::TrainingScope training({spec_.seed(), batch.step, batch.first_example});
-  const autograd::Variable outputs = model.Forward(autograd::Variable(batch.batch.features));
+  const autograd::Variable outputs =
+      model.module->Forward(autograd::Variable(batch.batch.features));
   const absl::StatusOr<nn::LossResult> loss = LossOf(outputs, batch.batch);
   if (!loss.ok()) return loss.status();
   autograd::BackwardOptions options;
@@ -258,7 +259,7 @@ absl::StatusOr<NodeLosses> NodeComputation::TrainBatch(const nn::Sequential& mod
   loss->losses.Backward(Tensor::Full(Shape{rows}, 1), options);
   LOCKSTEP_CHECK(scope.supported(), "a model that keeps shards apart ran an operation that cannot");
   const absl::Span<const float> values = loss->losses.value().span<float>();
-  std::vector<double> shards(cuts.size() - 1, 0.0);
+  PooledVector<double> shards(cuts.size() - 1, 0.0);
   for (size_t i = 0; i < shards.size(); ++i) {
     AddLosses(values.subspan(cuts[i], cuts[i + 1] - cuts[i]), shards[i]);
   }
@@ -279,7 +280,7 @@ absl::StatusOr<nn::LossResult> NodeComputation::LossOf(const autograd::Variable&
 absl::StatusOr<NodeLosses> NodeComputation::TrainShardByShard(const NodeBatch& batch,
                                                               Tensor gradient) {
   if (batch.shards() == 1) {
-    auto losses = TrainBatch(*model_, batch, gradient);
+    auto losses = TrainBatch(models_[0], batch, gradient);
     FinishShard(gradient);
     return losses;
   }
@@ -298,28 +299,30 @@ absl::StatusOr<NodeLosses> NodeComputation::TrainShardPerThread(const NodeBatch&
                                                                 Tensor gradient) {
   const int threads = std::min(omp_get_max_threads(), batch.shards());
   if (auto status = MakeModelsFor(threads); !status.ok()) return status;
-  std::vector<Tensor> gradients = {std::move(gradient)};
+  PooledVector<Tensor> gradients = {std::move(gradient)};
   while (static_cast<int>(gradients.size()) < batch.shards())
     gradients.push_back(Tensor::Zeros(Shape{layout_.total_elements()}));
-  std::vector<absl::StatusOr<NodeLosses>> losses(batch.shards(), NodeLosses());
-  kernels::ParallelTasks(batch.shards(), threads, [&](int shard, int thread) {
-    const nn::Sequential& model = thread == 0 ? *model_ : *more_models_[thread - 1];
-    losses[shard] = TrainBatch(model, batch.Part(shard, shard + 1), gradients[shard]);
+  PooledVector<absl::StatusOr<NodeLosses>> losses(batch.shards(), NodeLosses());
+  kernels::ParallelTasks(batch.shards(), threads, [&](int64_t task, int thread) {
+    const int shard = static_cast<int>(task);
+    losses[shard] = TrainBatch(models_[thread], batch.Part(shard, shard + 1), gradients[shard]);
     FinishShard(gradients[shard]);
   });
+  // Here, lest threads free what this one allocates, step after step.
+  for (BoundModel& model : models_) model.parameters.ReleaseGradientBuffers();
   for (const auto& shard : losses) {
     if (!shard.ok()) return shard.status();
   }
   // Into the first shard's gradient, which is the node's.
-  const std::function<NodeLosses(ShardNode)> fold = [&](ShardNode node) {
+  const auto fold = [&](const auto& self, ShardNode node) -> NodeLosses {
     if (node.size() == 1) return *losses[node.first];
     const int middle = ShardTreeMiddle(node);
-    const NodeLosses left = fold({node.first, middle});
-    const NodeLosses right = fold({middle, node.end});
+    const NodeLosses left = self(self, {node.first, middle});
+    const NodeLosses right = self(self, {middle, node.end});
     AddGradients(gradients[node.first], gradients[middle]);
     return Together(left, right);
   };
-  return fold({0, batch.shards()});
+  return fold(fold, {0, batch.shards()});
 }
 
 void NodeComputation::FinishShard(Tensor& gradient) const {
@@ -335,11 +338,12 @@ void NodeComputation::AddGradients(Tensor& gradient, const Tensor& other) const 
 }
 
 absl::Status NodeComputation::MakeModelsFor(int threads) {
-  while (static_cast<int>(more_models_.size()) < threads - 1) {
+  while (static_cast<int>(models_.size()) < threads) {
     auto model = BuildUnallocatedModel(spec_, data_->example_shape(), layers_);
     if (!model.ok()) return model.status();
-    nn::BindParameters(**model, layout_, parameters_);
-    more_models_.push_back(*std::move(model));
+    nn::BoundParameters bound(**model, layout_);
+    bound.SetValues(parameters_);
+    models_.push_back({*std::move(model), std::move(bound)});
   }
   return absl::OkStatus();
 }
@@ -355,7 +359,7 @@ std::string NodeComputation::FindAnomaly(uint64_t step, const ShardNode& node,
     const NodeBatch part = batch.Part(shard, shard + 1);
     const auto losses = plan_.local_steps > 0
                             ? TrainShardLocally(part, learning_rate_factor, gradient)
-                            : TrainBatch(*model_, part, gradient);
+                            : TrainBatch(models_[0], part, gradient);
     if (losses.ok() && guard.report().empty()) continue;
     return absl::StrCat("shard ", node.first + shard, ": ",
                         losses.ok() ? guard.report() : losses.status().message());
@@ -400,7 +404,7 @@ void NodeComputation::EmitChunk(int chunk) {
 absl::StatusOr<NodeLosses> NodeComputation::Evaluate(const ShardNode& node) {
   const autograd::NoGradGuard no_grad;
   NodeLosses result;
-  std::vector<double> shards(node.size(), 0.0);
+  PooledVector<double> shards(node.size(), 0.0);
   const int64_t block =
       std::max<int64_t>(1, kEvaluationLabels / static_cast<int64_t>(plan_.labels_per_example));
   for (int shard = node.first; shard < node.end; ++shard) {
@@ -409,7 +413,8 @@ absl::StatusOr<NodeLosses> NodeComputation::Evaluate(const ShardNode& node) {
     for (; at < end; at += block) {
       const int64_t rows = std::min(block, end - at);
       const data::Batch batch = data_->ValidationBatch(at, rows);
-      const autograd::Variable outputs = model_->Forward(autograd::Variable(batch.features));
+      const autograd::Variable outputs =
+          models_[0].module->Forward(autograd::Variable(batch.features));
       const absl::StatusOr<nn::LossResult> loss = LossOf(outputs, batch);
       if (!loss.ok()) return loss.status();
       AddLosses(loss->losses.value().span<float>(), shards[shard - node.first]);

@@ -13,8 +13,10 @@
 #include <optional>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "engine/block_pool.h"
 #include "engine/model/job_data.h"
 #include "engine/model/job_plan.h"
 #include "engine/model/layer_registry.h"
@@ -98,12 +100,18 @@ class NodeComputation {
   struct NodeBatch {
     uint64_t step = 0;
     uint64_t first_example = 0;  // of the step's whole batch
-    std::vector<int64_t> cuts;   // where shards begin and end among the node's rows
+    PooledVector<int64_t> cuts;  // where shards begin and end among the node's rows
     data::Batch batch;
 
     int shards() const { return static_cast<int>(cuts.size()) - 1; }
     // Some of its shards, sharing the rows.
     NodeBatch Part(int first_shard, int end_shard) const;
+  };
+
+  // With its parameters, as the layout has them.
+  struct BoundModel {
+    std::shared_ptr<nn::Sequential> module;
+    nn::BoundParameters parameters;
   };
 
   NodeComputation(const v1::JobSpec& spec, std::shared_ptr<const JobData> data,
@@ -112,15 +120,16 @@ class NodeComputation {
 
   NodeBatch BatchOf(uint64_t step, const ShardNode& node);
   data::Batch TrainingBatch(uint64_t step, const ShardNode& node);
-  std::vector<int64_t> CutsOf(const ShardNode& node, uint64_t examples) const;
+  PooledVector<int64_t> CutsOf(const ShardNode& node, uint64_t examples) const;
   Tensor EmptyGradient() const;
+  using Strategies = absl::InlinedVector<ShardStrategy, 3>;
   // The strategies that a node of so many shards can be computed with, the
   // preferred one first.
-  std::vector<ShardStrategy> StrategiesFor(int shards) const;
+  Strategies StrategiesFor(int shards) const;
   // By the strategy, into `gradient_`.
   absl::StatusOr<NodeLosses> TrainBy(ShardStrategy strategy, const NodeBatch& batch);
   // Forward and backward of one batch into `gradient`.
-  absl::StatusOr<NodeLosses> TrainBatch(const nn::Sequential& model, const NodeBatch& batch,
+  absl::StatusOr<NodeLosses> TrainBatch(BoundModel& model, const NodeBatch& batch,
                                         Tensor gradient) const;
   // Checks the labels, and applies the examples' weights.
   absl::StatusOr<nn::LossResult> LossOf(const autograd::Variable& outputs,
@@ -131,12 +140,12 @@ class NodeComputation {
   // and with two that meet: the first becomes their sum.
   void FinishShard(Tensor& gradient) const;
   void AddGradients(Tensor& gradient, const Tensor& other) const;
-  // Makes copies of the model, which share its parameters, for so many threads.
   // Local SGD (node_computation_local.cc).
   absl::StatusOr<NodeLosses> TrainLocally(const NodeBatch& batch, double learning_rate_factor,
                                           Tensor change);
   absl::StatusOr<NodeLosses> TrainShardLocally(const NodeBatch& batch, double learning_rate_factor,
                                                Tensor change);
+  // Makes copies of the model, which share its parameters, for so many threads.
   absl::Status MakeModelsFor(int threads);
   void OnParameterReady(int slot);
   void EmitRemainingChunks();
@@ -147,16 +156,16 @@ class NodeComputation {
   const int64_t chunk_elements_;
   const v1::JobSpec spec_;
   const LayerRegistry layers_;
-  const std::shared_ptr<nn::Sequential> model_;
   const std::unique_ptr<nn::Loss> loss_;
   const nn::ParameterLayout layout_;
-  const bool bfloat16_;  // as JobSpec.gradient_format
+  const bool keeps_shards_apart_;  // the model, in a batch of several
+  const bool bfloat16_;            // as JobSpec.gradient_format
   std::function<Tensor()> take_gradient_;
   std::optional<ShardStrategy> only_strategy_;
   std::map<int, FastestOf> fastest_;  // by the shards of a node
   Tensor parameters_;
-  // One for each thread but the first, which has model_.
-  std::vector<std::shared_ptr<nn::Sequential>> more_models_;
+  // One for each thread that has needed one, at least one; they share parameters.
+  std::vector<BoundModel> models_;
 
   // Of the Train call that goes on.
   const ChunkHandler* on_chunk_ = nullptr;

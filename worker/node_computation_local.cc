@@ -74,9 +74,9 @@ absl::StatusOr<NodeLosses> NodeComputation::TrainShardLocally(const NodeBatch& b
     part.batch.features = batch.batch.features.Rows(begin, end);
     part.batch.labels = batch.batch.labels.Rows(begin, end);
     if (batch.batch.weights.defined()) part.batch.weights = batch.batch.weights.Rows(begin, end);
-    nn::BindParameters(*model_, layout_, own);
+    models_[0].parameters.SetValues(own);
     std::fill_n(gradient.data<float>(), gradient.element_count(), 0.0f);
-    const auto now = TrainBatch(*model_, part, gradient);
+    const auto now = TrainBatch(models_[0], part, gradient);
     if (!now.ok()) return now;
     update.batch_size = static_cast<double>(end - begin);
     // Into new memory: the graph of the step before may still hold the old.
@@ -87,7 +87,7 @@ absl::StatusOr<NodeLosses> NodeComputation::TrainShardLocally(const NodeBatch& b
     ++update.step;
     losses = Together(losses, *now);
   }
-  nn::BindParameters(*model_, layout_, start);
+  models_[0].parameters.SetValues(start);
   WriteChange(layout_, std::as_const(start).span<float>(), std::as_const(own).span<float>(),
               change.span<float>());
   return losses;

@@ -15,12 +15,16 @@ from rows.row import NotMeasured
 ROOT = Path(__file__).resolve().parent.parent.parent
 BENCH = ROOT / "bench"
 TARGETS = ["//bench:engine_kernels", "//bench:engine_step"]
+# What a program may take that is timed: what hangs must not keep the other rows waiting.
+LONGEST_RUN_SECONDS = 900
+# Two rounds whose timings differ by no more need no third.
+SETTLED = 0.03
 
 
 def add_timing_options(parser):
     """Adds what Programs wants of its options, but for rounds."""
-    parser.add_argument("--seconds", type=float, default=0.5,
-                        help="of each timing; steps take at least 1 (default 0.5)")
+    parser.add_argument("--seconds", type=float, default=0.3,
+                        help="of each timing; steps take at least 1 (default 0.3)")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)),
                         help="most threads that are used (default: the processors)")
     parser.add_argument("--python", default=sys.executable, metavar="PATH",
@@ -120,31 +124,40 @@ class Programs:
     def _timed(self, command):
         if self.options.verbose:
             self.say(shlex.join(command))
-        run = subprocess.run([*self.options.run_with, *command], text=True,
-                             stdin=subprocess.DEVNULL, capture_output=True,
-                             env=dict(os.environ, OMP_NUM_THREADS=str(self.options.threads)))
+        script = command[1] if command[0] == self.options.python else command[0]
+        name = Path(script).name
         try:
+            run = subprocess.run([*self.options.run_with, *command], text=True,
+                                 stdin=subprocess.DEVNULL, capture_output=True,
+                                 timeout=LONGEST_RUN_SECONDS,
+                                 env=dict(os.environ, OMP_NUM_THREADS=str(self.options.threads)))
             return json.loads(run.stdout)
+        except subprocess.TimeoutExpired:
+            raise NotMeasured(f"{name} took more than {LONGEST_RUN_SECONDS} s")
         except json.JSONDecodeError:
-            name = Path(command[0]).name if len(command) < 2 else Path(command[1]).name
             raise NotMeasured(f"{name} ended with {run.returncode}: {last_line(run.stderr)}")
 
-    def in_turn(self, key, *sides):
-        """Runs the sides in turn (A B A B), `rounds` times; returns each side's results.
+    def in_turn(self, key, *sides, goes_on=lambda results, i: True):
+        """Runs the sides in turn (A B A B); returns each side's results.
 
-        A side is a function that returns a JSON object, or raises NotMeasured:
-        its results are then that exception, and the others go on.
+        At most `rounds` times, and only until all have settled. A side is a
+        function that returns a JSON object, or raises NotMeasured: its results
+        are then that exception, and the others go on. goes_on(results, i), asked
+        after each round: whether side i is worth another.
         """
         if key not in self._answers:
             results = [[] for _ in sides]
+            running = range(len(sides))
             for _ in range(self.options.rounds):
-                for i, side in enumerate(sides):
-                    if isinstance(results[i], NotMeasured):
-                        continue
+                for i in running:
                     try:
-                        results[i].append(side())
+                        results[i].append(sides[i]())
                     except NotMeasured as missing:
                         results[i] = missing
+                running = [i for i in running
+                           if not isinstance(results[i], NotMeasured) and goes_on(results, i)]
+                if all(settled(results[i]) for i in running):
+                    break
             self._answers[key] = results
         return self._answers[key]
 
@@ -152,6 +165,26 @@ class Programs:
 def last_line(text):
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "no message"
+
+
+def timings(result):
+    """Every number called median_... in a JSON object, in order."""
+    found = []
+    for name, value in result.items():
+        if isinstance(value, dict):
+            found += timings(value)
+        elif name.startswith("median_"):
+            found.append(value)
+    return found
+
+
+def settled(results):
+    """Whether a side needs no further round: nine in ten of its timings agree."""
+    if len(results) < 2:
+        return False
+    pairs = list(zip(*map(timings, results)))
+    apart = sum(max(times) > (1 + SETTLED) * min(times) for times in pairs)
+    return bool(pairs) and apart <= len(pairs) / 10
 
 
 def median(results, *path):

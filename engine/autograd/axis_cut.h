@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "engine/block_pool.h"
 #include "engine/check.h"
 #include "engine/shape.h"
 
@@ -29,13 +29,13 @@ inline AxisCut CutAt(const Shape& shape, int axis) {
 }
 
 inline Shape WithExtent(const Shape& shape, int axis, int64_t extent) {
-  std::vector<int64_t> extents = shape.extents();
+  PooledVector<int64_t> extents = shape.extents();
   extents[axis] = extent;
   return Shape(std::move(extents));
 }
 
 inline Shape WithoutAxis(const Shape& shape, int axis) {
-  std::vector<int64_t> extents = shape.extents();
+  PooledVector<int64_t> extents = shape.extents();
   extents.erase(extents.begin() + axis);
   return Shape(std::move(extents));
 }
@@ -49,9 +49,9 @@ inline int CheckedAxis(const char* operation, const Shape& shape, int axis) {
 }
 
 // The same for several axes, each at most once; the last comes first.
-inline std::vector<int> CheckedAxes(const char* operation, const Shape& shape,
-                                    absl::Span<const int> axes) {
-  std::vector<int> descending;
+inline PooledVector<int> CheckedAxes(const char* operation, const Shape& shape,
+                                     absl::Span<const int> axes) {
+  PooledVector<int> descending;
   for (int axis : axes) descending.push_back(CheckedAxis(operation, shape, axis));
   std::sort(descending.rbegin(), descending.rend());
   LOCKSTEP_CHECK(

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "engine/autograd/expand_ops.h"
@@ -10,6 +9,7 @@
 #include "engine/autograd/reduction_ops.h"
 #include "engine/autograd/shape_ops.h"
 #include "engine/autograd/shard_cuts.h"
+#include "engine/block_pool.h"
 #include "engine/check.h"
 #include "engine/kernels/batched_matmul.h"
 
@@ -17,11 +17,11 @@ namespace lockstep::autograd {
 namespace {
 
 Shape LeadingAxes(const Shape& shape) {
-  return Shape(std::vector<int64_t>(shape.extents().begin(), shape.extents().end() - 2));
+  return Shape(PooledVector<int64_t>(shape.extents().begin(), shape.extents().end() - 2));
 }
 
 Shape WithMatrix(const Shape& leading, int64_t rows, int64_t columns) {
-  std::vector<int64_t> extents = leading.extents();
+  PooledVector<int64_t> extents = leading.extents();
   extents.push_back(rows);
   extents.push_back(columns);
   return Shape(std::move(extents));
@@ -33,7 +33,7 @@ struct Matrices {
   Shape shape;              // the operand's own
   bool transposed = false;  // the products take them so
   bool shared = false;
-  std::vector<int64_t> batch_cuts;  // for the sum over what was repeated
+  PooledVector<int64_t> batch_cuts;  // for the sum over what was repeated
 
   Matrices(const Variable& operand, bool transposed, const Shape& leading)
       : shape(operand.shape()), transposed(transposed) {
@@ -114,7 +114,7 @@ Tensor LeftGradient(const Products& p, const Tensor& dy) {
 template <class T>
 Tensor SharedRightGradient(const Products& p, const Tensor& dy) {
   const int64_t rows = p.batch() * p.m;
-  std::vector<int64_t> cuts = p.b.batch_cuts;
+  PooledVector<int64_t> cuts = p.b.batch_cuts;
   for (int64_t& cut : cuts) cut *= rows / std::max<int64_t>(1, p.leading.dim(0));
   if (cuts.empty()) cuts = {0, rows};
   Tensor db = Tensor::Empty(p.b.shape, dy.dtype());

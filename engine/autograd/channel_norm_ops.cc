@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "engine/autograd/node.h"
 #include "engine/autograd/shard_cuts.h"
+#include "engine/block_pool.h"
 #include "engine/check.h"
 #include "engine/kernels/channel_norm.h"
 #include "engine/kernels/reduce.h"
@@ -30,9 +30,9 @@ struct ChannelNormState {
   int64_t channels = 0;
   int64_t positions = 1;
   int64_t group_channels = 1;
-  std::vector<int64_t> runs;        // examples that share statistics
-  std::vector<int64_t> shard_cuts;  // of the parameters' gradients
-  bool fixed_statistics = false;    // they do not depend on x (evaluation)
+  PooledVector<int64_t> runs;        // examples that share statistics
+  PooledVector<int64_t> shard_cuts;  // of the parameters' gradients
+  bool fixed_statistics = false;     // they do not depend on x (evaluation)
   Tensor x, weight, mean, rstd;
   Tensor mean_share, variance_share;  // the running statistics' gradients
 
@@ -77,7 +77,7 @@ Tensor Measure(double epsilon, ChannelNormState& state) {
 // The shard tree over one row per shard.
 template <class T>
 Tensor TreeOverRows(const Tensor& rows) {
-  std::vector<int64_t> cuts(rows.dim(0) + 1);
+  PooledVector<int64_t> cuts(rows.dim(0) + 1);
   for (size_t i = 0; i < cuts.size(); ++i) cuts[i] = static_cast<int64_t>(i);
   Tensor root = Tensor::Empty({rows.dim(1)}, rows.dtype());
   kernels::SumColumnsShardTree(rows.dim(1), cuts, rows.data<T>(), root.data<T>());
@@ -178,7 +178,7 @@ Variable BatchNorm(const Variable& x, const Variable& weight, const Variable& bi
                    double epsilon) {
   ChannelNormState state = StateOf("batch_norm", x, {weight, bias, running_mean, running_var});
   state.weight = ValueOrNone(weight);
-  state.runs = training ? state.shard_cuts : std::vector<int64_t>{0, x.dim(0)};
+  state.runs = training ? state.shard_cuts : PooledVector<int64_t>{0, x.dim(0)};
   Tensor y;
   VisitFloating("batch_norm", state.x.dtype(), [&](auto zero) {
     using T = decltype(zero);

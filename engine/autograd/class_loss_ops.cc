@@ -1,11 +1,11 @@
 // The losses of loss_ops.h whose labels are classes.
 #include <algorithm>
 #include <memory>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "engine/autograd/loss_ops.h"
 #include "engine/autograd/node.h"
+#include "engine/block_pool.h"
 #include "engine/check.h"
 #include "engine/kernels/cross_entropy.h"
 #include "engine/kernels/reduce.h"
@@ -19,9 +19,9 @@ struct Positions {
   int64_t examples = 0;
   int64_t per_example = 1;
   int64_t classes = 0;
-  std::vector<int64_t> labels;   // 0 where the position does not count
-  std::vector<bool> counts;      // by position
-  std::vector<int64_t> counted;  // by example
+  PooledVector<int64_t> labels;   // 0 where the position does not count
+  PooledVector<bool> counts;      // by position
+  PooledVector<int64_t> counted;  // by example
 
   int64_t size() const { return examples * per_example; }
 };
@@ -29,12 +29,12 @@ struct Positions {
 std::shared_ptr<const Positions> CheckedPositions(const char* name, const Variable& outputs,
                                                   const Tensor& labels,
                                                   const ClassLossOptions& options) {
-  std::vector<int64_t> axes = outputs.shape().extents();
+  PooledVector<int64_t> axes = outputs.shape().extents();
   if (!axes.empty()) axes.pop_back();
   LOCKSTEP_CHECK(!axes.empty() && labels.shape() == Shape(axes),
                  absl::StrCat(name, ": logits ", outputs.shape().ToString(), " and labels ",
                               labels.shape().ToString(), ", want [n, ..., classes] and [n, ...]"));
-  auto positions = std::make_shared<Positions>();
+  auto positions = std::allocate_shared<Positions>(PoolAllocator<Positions>());
   positions->examples = axes[0];
   positions->classes = outputs.dim(-1);
   axes.erase(axes.begin());
@@ -76,8 +76,8 @@ void MeanOverPositions(const Positions& positions, T* of_positions, T* losses) {
 
 // What each position's gradient is multiplied by; 0 where it does not count.
 template <class T>
-std::vector<T> PositionScales(const Positions& positions, const T* upstream) {
-  std::vector<T> scales(positions.size());
+PooledVector<T> PositionScales(const Positions& positions, const T* upstream) {
+  PooledVector<T> scales(positions.size());
   for (int64_t i = 0; i < positions.size(); ++i) {
     const int64_t e = i / positions.per_example;
     if (positions.counts[i]) scales[i] = upstream[e] / static_cast<T>(positions.counted[e]);
@@ -122,7 +122,7 @@ CrossEntropyResult CrossEntropyLoss(const Variable& logits, const Tensor& labels
         Tensor dx = gradients.Destination(0);
         VisitFloating(kCrossEntropy, dx.dtype(), [&](auto zero) {
           using T = decltype(zero);
-          const std::vector<T> scales = PositionScales(*positions, upstream.data<T>());
+          const PooledVector<T> scales = PositionScales(*positions, upstream.data<T>());
           if (weighted) {
             kernels::WeightedCrossEntropyBackward(rows, classes, probabilities.data<T>(),
                                                   positions->labels.data(), WeightsOf<T>(options),
@@ -161,7 +161,7 @@ Variable NllLoss(const Variable& log_probabilities, const Tensor& labels,
         Tensor dx = gradients.Destination(0);
         VisitFloating(kNll, dx.dtype(), [&](auto zero) {
           using T = decltype(zero);
-          const std::vector<T> scales = PositionScales(*positions, upstream.data<T>());
+          const PooledVector<T> scales = PositionScales(*positions, upstream.data<T>());
           const T* weights = WeightsOf<T>(options);
           T* to = dx.data<T>();
           std::fill_n(to, dx.element_count(), T(0));

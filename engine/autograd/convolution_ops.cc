@@ -1,11 +1,10 @@
 #include "engine/autograd/convolution_ops.h"
 
-#include <vector>
-
 #include "absl/strings/str_cat.h"
 #include "engine/autograd/node.h"
 #include "engine/autograd/shape_ops.h"
 #include "engine/autograd/shard_cuts.h"
+#include "engine/block_pool.h"
 #include "engine/check.h"
 #include "engine/kernels/convolution.h"
 #include "engine/kernels/elementwise.h"
@@ -58,7 +57,7 @@ struct ConvolutionSaved {
   Tensor input;
   Tensor weight;
   Tensor activated;  // the result, where relu was fused
-  std::vector<int64_t> cuts;
+  PooledVector<int64_t> cuts;
 };
 
 template <class T>

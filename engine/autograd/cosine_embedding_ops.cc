@@ -1,10 +1,10 @@
 #include "engine/autograd/cosine_embedding_ops.h"
 
 #include <memory>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "engine/autograd/node.h"
+#include "engine/block_pool.h"
 #include "engine/check.h"
 #include "engine/kernels/cosine_embedding.h"
 
@@ -14,13 +14,13 @@ namespace {
 constexpr char kName[] = "cosine_embedding_loss";
 
 template <class T>
-using Cosines = std::vector<kernels::CosineRow<T>>;
+using Cosines = PooledVector<kernels::CosineRow<T>>;
 
 // The gradient after `a` of losses whose derivatives after the cosines, times
 // upstream, are `scale`.
 template <class T>
 void AddGradient(int input, const Tensor& a, const Tensor& b, const Cosines<T>& cosines,
-                 const std::vector<T>& scale, InputGradients& gradients) {
+                 const PooledVector<T>& scale, InputGradients& gradients) {
   if (!gradients.Wanted(input)) return;
   Tensor da = gradients.Destination(input);
   kernels::CosineRowsBackward(a.dim(0), a.dim(1), a.data<T>(), b.data<T>(), cosines.data(),
@@ -31,10 +31,10 @@ void AddGradient(int input, const Tensor& a, const Tensor& b, const Cosines<T>& 
 template <class T>
 Variable Loss(const Variable& a, const Variable& b, const Tensor& signs, T margin) {
   const int64_t rows = a.dim(0);
-  auto cosines = std::make_shared<Cosines<T>>(rows);
+  auto cosines = std::allocate_shared<Cosines<T>>(PoolAllocator<Cosines<T>>(), rows);
   kernels::CosineRows(rows, a.dim(1), a.value().data<T>(), b.value().data<T>(), cosines->data());
   Tensor losses = Tensor::Empty({rows}, signs.dtype());
-  std::vector<T> derivatives(rows);
+  PooledVector<T> derivatives(rows);
   for (int64_t r = 0; r < rows; ++r) {
     const T cosine = (*cosines)[r].cosine, beyond = cosine - margin;
     const bool together = signs.data<T>()[r] > 0;
@@ -43,7 +43,7 @@ Variable Loss(const Variable& a, const Variable& b, const Tensor& signs, T margi
   }
   const Tensor left = a.value(), right = b.value();
   return MakeResult(kName, losses, {a, b}, [=](const Tensor& upstream, InputGradients& gradients) {
-    std::vector<T> scale = derivatives;
+    PooledVector<T> scale = derivatives;
     for (int64_t r = 0; r < rows; ++r) scale[r] *= upstream.data<T>()[r];
     AddGradient<T>(0, left, right, *cosines, scale, gradients);
     Cosines<T> swapped = *cosines;

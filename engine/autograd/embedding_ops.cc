@@ -1,11 +1,11 @@
 #include "engine/autograd/embedding_ops.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "engine/autograd/node.h"
 #include "engine/autograd/shard_cuts.h"
+#include "engine/block_pool.h"
 #include "engine/check.h"
 #include "engine/kernels/elementwise.h"
 #include "engine/kernels/embedding.h"
@@ -33,7 +33,7 @@ Variable Embedding(const Tensor& indices, const Variable& table, int64_t padding
   const int64_t entries = table.dim(0), width = table.dim(1);
   CheckIndices(indices, entries);
   const Tensor rows = table.value();
-  std::vector<int64_t> shape = indices.shape().extents();
+  PooledVector<int64_t> shape = indices.shape().extents();
   shape.push_back(width);
   Tensor y = Tensor::Empty(Shape(std::move(shape)), rows.dtype());
   VisitFloating("embedding", rows.dtype(), [&](auto zero) {
@@ -41,7 +41,7 @@ Variable Embedding(const Tensor& indices, const Variable& table, int64_t padding
     kernels::Embedding(indices.element_count(), width, indices.data<int64_t>(), rows.data<T>(),
                        y.data<T>());
   });
-  std::vector<int64_t> cuts = RowCuts(ShardCuts::Current(), indices.element_count());
+  PooledVector<int64_t> cuts = RowCuts(ShardCuts::Current(), indices.element_count());
   return MakeResult("embedding", y, {table},
                     [indices, cuts = std::move(cuts), entries, width, padding_index](
                         const Tensor& upstream, InputGradients& gradients) {
@@ -71,7 +71,7 @@ Variable AddPositions(const Variable& x, const Variable& table) {
     kernels::BinaryRow(kernels::BinaryOp::kAdd, examples, used, input.data<T>(), rows.data<T>(),
                        y.data<T>());
   });
-  std::vector<int64_t> cuts = RowCuts(ShardCuts::Current(), examples);
+  PooledVector<int64_t> cuts = RowCuts(ShardCuts::Current(), examples);
   return MakeResult(
       "positions", y, {x, table},
       [used, cuts = std::move(cuts)](const Tensor& upstream, InputGradients& gradients) {

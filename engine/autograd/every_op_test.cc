@@ -252,17 +252,6 @@ std::vector<Case> ProductCases() {
   };
 }
 
-// No two numbers closer than 0.05: of close ones the greatest changes within a
-// difference.
-Tensor DistinctValues(const Shape& shape) {
-  Tensor values = Tensor::Empty(shape);
-  const int64_t count = values.element_count();
-  for (int64_t i = 0; i < count; ++i) {
-    values.data<float>()[i] = 0.05f * static_cast<float>(i * 97 % count - count / 2);
-  }
-  return values;
-}
-
 std::vector<Case> PoolingAndNormCases() {
   const Tensor row = DistinctValues({2, 3, 9}), image = DistinctValues({2, 4, 5, 6});
   const Tensor scale = TestValues({4}, 0.5f, 2, 2), shift = TestValues({4}, -1, 1, 3);

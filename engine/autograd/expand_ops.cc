@@ -5,6 +5,7 @@
 #include "engine/autograd/shape_ops.h"
 #include "engine/autograd/shard_cuts.h"
 #include "engine/autograd/sum_tensors.h"
+#include "engine/block_pool.h"
 #include "engine/check.h"
 
 namespace lockstep::autograd {
@@ -12,7 +13,7 @@ namespace {
 
 // `shape` with its -1 replaced by what x has there.
 Shape Completed(const Shape& x, const Shape& shape) {
-  std::vector<int64_t> extents = shape.extents();
+  PooledVector<int64_t> extents = shape.extents();
   for (int i = 1; i <= shape.rank(); ++i) {
     int64_t& extent = extents[shape.rank() - i];
     if (extent != -1) continue;
@@ -37,7 +38,7 @@ Variable Expand(const Variable& x, const Shape& shape) {
                 }));
 }
 
-Variable SumToShape(const Variable& x, const Shape& target, std::vector<int64_t> batch_cuts) {
+Variable SumToShape(const Variable& x, const Shape& target, PooledVector<int64_t> batch_cuts) {
   const Shape shape = x.shape();
   return MakeResult("sum_to_shape", SumToShape(x.value(), target, batch_cuts), {x},
                     WithGraph(
@@ -50,7 +51,7 @@ Variable SumToShape(const Variable& x, const Shape& target, std::vector<int64_t>
 }
 
 Unbroadcast::Unbroadcast(const Shape& operand, const Shape& result) : operand_(operand) {
-  const std::shared_ptr<const std::vector<int64_t>> cuts = ShardCuts::Current();
+  const std::shared_ptr<const PooledVector<int64_t>> cuts = ShardCuts::Current();
   if (cuts == nullptr || operand == result) return;
   const bool over_batch =
       result.rank() > 0 && (operand.rank() < result.rank() || operand.dim(0) != result.dim(0));

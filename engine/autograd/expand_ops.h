@@ -4,9 +4,9 @@
 #define LOCKSTEP_ENGINE_AUTOGRAD_EXPAND_OPS_H_
 
 #include <cstdint>
-#include <vector>
 
 #include "engine/autograd/variable.h"
+#include "engine/block_pool.h"
 
 namespace lockstep::autograd {
 
@@ -17,7 +17,7 @@ namespace lockstep::autograd {
 Variable Expand(const Variable& x, const Shape& shape);
 
 // SumToShape of sum_tensors.h on a variable.
-Variable SumToShape(const Variable& x, const Shape& target, std::vector<int64_t> batch_cuts = {});
+Variable SumToShape(const Variable& x, const Shape& target, PooledVector<int64_t> batch_cuts = {});
 
 // Brings gradients back to the shape of an operand that was repeated.
 class Unbroadcast {
@@ -32,7 +32,7 @@ class Unbroadcast {
 
  private:
   const Shape operand_;
-  std::vector<int64_t> batch_cuts_;
+  PooledVector<int64_t> batch_cuts_;
 };
 
 }  // namespace lockstep::autograd

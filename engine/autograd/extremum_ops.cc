@@ -1,13 +1,13 @@
 #include "engine/autograd/extremum_ops.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "engine/autograd/axis_cut.h"
 #include "engine/autograd/node.h"
 #include "engine/autograd/shape_ops.h"
 #include "engine/autograd/shard_cuts.h"
+#include "engine/block_pool.h"
 #include "engine/check.h"
 #include "engine/kernels/extremum.h"
 
@@ -64,7 +64,7 @@ Variable Reduce(const char* name, ExtremumOp op, const Variable& x, absl::Span<c
 }
 
 Shape WithLast(const Shape& shape, int64_t extent) {
-  std::vector<int64_t> extents = shape.extents();
+  PooledVector<int64_t> extents = shape.extents();
   extents.push_back(extent);
   return Shape(std::move(extents));
 }
@@ -78,8 +78,8 @@ Tensor Positions(const char* name, ExtremumOp op, const Tensor& x, int axis, boo
 // The axes are brought to the end and joined.
 Tensor Positions(const char* name, ExtremumOp op, const Tensor& x, absl::Span<const int> axes,
                  bool keep_axes) {
-  const std::vector<int> descending = CheckedAxes(name, x.shape(), axes);
-  std::vector<int> order;
+  const PooledVector<int> descending = CheckedAxes(name, x.shape(), axes);
+  PooledVector<int> order;
   Shape kept = x.shape(), others = x.shape();
   for (int axis = 0; axis < x.rank(); ++axis) {
     if (std::find(descending.begin(), descending.end(), axis) == descending.end()) {

@@ -131,4 +131,13 @@ Tensor TestValues(const Shape& shape, float least, float most, int salt) {
   return values;
 }
 
+Tensor DistinctValues(const Shape& shape) {
+  Tensor values = Tensor::Empty(shape);
+  const int64_t count = values.element_count();
+  for (int64_t i = 0; i < count; ++i) {
+    values.data<float>()[i] = 0.05f * static_cast<float>(i * 97 % count - count / 2);
+  }
+  return values;
+}
+
 }  // namespace lockstep::autograd

@@ -40,6 +40,9 @@ std::string CheckLeafGradients(const std::function<Variable()>& function,
 
 // A float32 tensor of fixed, irregular numbers in (least, most), for such tests.
 Tensor TestValues(const Shape& shape, float least = -1, float most = 1, int salt = 0);
+// One of which no two numbers are closer than 0.05, for what takes the greatest:
+// of close ones another may be within a difference.
+Tensor DistinctValues(const Shape& shape);
 
 }  // namespace lockstep::autograd
 

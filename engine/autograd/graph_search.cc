@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "absl/strings/str_cat.h"
+#include "engine/block_pool.h"
 #include "engine/check.h"
 
 namespace lockstep::autograd {
@@ -11,7 +12,7 @@ namespace lockstep::autograd {
 GraphSearch::GraphSearch(absl::Span<Node* const> roots, absl::Span<Node* const> targets) {
   static std::atomic<uint64_t> searches{0};
   number_ = 1 + searches.fetch_add(1, std::memory_order_relaxed);
-  std::vector<Node*> unseen;
+  PooledVector<Node*> unseen;
   for (Node* root : roots) Visit(*root, &unseen);
   while (!unseen.empty()) {
     Node* const node = unseen.back();
@@ -35,7 +36,7 @@ GraphSearch::GraphSearch(absl::Span<Node* const> roots, absl::Span<Node* const> 
   CheckNotReleased();
 }
 
-void GraphSearch::Visit(Node& node, std::vector<Node*>* unseen) const {
+void GraphSearch::Visit(Node& node, PooledVector<Node*>* unseen) const {
   if (node.visited_by_ == number_) return;
   node.visited_by_ = number_;
   node.awaited_ = 0;
@@ -53,7 +54,7 @@ void GraphSearch::DropWhatDoesNotReach(absl::Span<Node* const> targets) {
     }
   }
   for (Node* target : targets) target->needed_ = true;
-  std::vector<Node*> needed;
+  PooledVector<Node*> needed;
   for (auto it = operations_.rbegin(); it != operations_.rend(); ++it) {
     Node* const operation = *it;
     const bool leads_on = std::any_of(

@@ -2,10 +2,9 @@
 #ifndef LOCKSTEP_ENGINE_AUTOGRAD_GRAPH_SEARCH_H_
 #define LOCKSTEP_ENGINE_AUTOGRAD_GRAPH_SEARCH_H_
 
-#include <vector>
-
 #include "absl/types/span.h"
 #include "engine/autograd/node.h"
+#include "engine/block_pool.h"
 
 namespace lockstep::autograd {
 
@@ -22,15 +21,15 @@ class GraphSearch {
 
   // Newest first: an operation is older than those that use it, so its gradient
   // is complete when its turn comes. Only needed ones.
-  const std::vector<Node*>& operations() const { return operations_; }
+  const PooledVector<Node*>& operations() const { return operations_; }
 
  private:
-  void Visit(Node& node, std::vector<Node*>* unseen) const;
+  void Visit(Node& node, PooledVector<Node*>* unseen) const;
   void DropWhatDoesNotReach(absl::Span<Node* const> targets);
   void CheckNotReleased() const;
 
   uint64_t number_ = 0;
-  std::vector<Node*> operations_;
+  PooledVector<Node*> operations_;
 };
 
 }  // namespace lockstep::autograd

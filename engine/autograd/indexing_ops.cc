@@ -1,12 +1,12 @@
 #include "engine/autograd/indexing_ops.h"
 
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "engine/autograd/axis_cut.h"
 #include "engine/autograd/node.h"
 #include "engine/autograd/shard_cuts.h"
+#include "engine/block_pool.h"
 #include "engine/check.h"
 #include "engine/kernels/gather.h"
 
@@ -93,7 +93,7 @@ Variable ScatterAdd(const Variable& x, int axis, const Tensor& indices, int64_t 
 
 Tensor OneHot(const Tensor& indices, int64_t classes, DType dtype) {
   CheckIndices("one_hot", indices, classes);
-  std::vector<int64_t> extents = indices.shape().extents();
+  PooledVector<int64_t> extents = indices.shape().extents();
   extents.push_back(classes);
   Tensor y = Tensor::Zeros(Shape(std::move(extents)), dtype);
   VisitFloating("one_hot", dtype, [&](auto zero) {

@@ -1,7 +1,5 @@
 #include "engine/autograd/linear_ops.h"
 
-#include <vector>
-
 #include "absl/strings/str_cat.h"
 #include "engine/autograd/arithmetic_ops.h"
 #include "engine/autograd/batched_matmul_ops.h"
@@ -9,6 +7,7 @@
 #include "engine/autograd/node.h"
 #include "engine/autograd/shape_ops.h"
 #include "engine/autograd/shard_cuts.h"
+#include "engine/block_pool.h"
 #include "engine/check.h"
 #include "engine/kernels/elementwise.h"
 #include "engine/kernels/reduce.h"
@@ -56,7 +55,7 @@ struct LinearSaved {
   Tensor input;
   Tensor weight;
   Tensor activated;  // the result, where relu was fused
-  std::vector<int64_t> cuts;
+  PooledVector<int64_t> cuts;
 };
 
 template <class T>
@@ -203,7 +202,7 @@ Variable Linear(const Variable& x, const Variable& weight, const Variable& bias,
                 Activation activation) {
   const LinearExtents extents = CheckedExtents(x, weight, bias);
   const auto [rows, in, out] = extents;
-  std::vector<int64_t> shape = x.shape().extents();
+  PooledVector<int64_t> shape = x.shape().extents();
   shape.back() = out;
   const Tensor input = x.value(), w = weight.value();
   const Tensor b = bias.defined() ? bias.value() : Tensor();

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/autograd/grad_mode.h"
+#include "engine/block_pool.h"
 #include "engine/check.h"
 #include "engine/kernels/optimizer_update.h"
 
@@ -49,8 +50,8 @@ Node::~Node() {
            node.use_count() <= static_cast<long>(inputs_.size());
   };
   if (std::none_of(inputs_.begin(), inputs_.end(), may_go)) return;
-  std::vector<std::shared_ptr<Node>> orphans(std::make_move_iterator(inputs_.begin()),
-                                             std::make_move_iterator(inputs_.end()));
+  PooledVector<std::shared_ptr<Node>> orphans(std::make_move_iterator(inputs_.begin()),
+                                              std::make_move_iterator(inputs_.end()));
   inputs_.clear();
   while (!orphans.empty()) {
     const std::shared_ptr<Node> node = std::move(orphans.back());

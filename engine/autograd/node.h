@@ -101,7 +101,8 @@ using BackwardFunction = std::function<void(const Tensor& upstream, InputGradien
 // One leaf, or (OperationNode) one operation's result.
 class Node : public std::enable_shared_from_this<Node> {
  public:
-  using Inputs = absl::InlinedVector<std::shared_ptr<Node>, 3>;
+  using Inputs =
+      absl::InlinedVector<std::shared_ptr<Node>, 3, PoolAllocator<std::shared_ptr<Node>>>;
 
   // A leaf has no name, no inputs and no backward.
   Node(Shape shape, DType dtype) : Node(nullptr, std::move(shape), dtype, {}) {}

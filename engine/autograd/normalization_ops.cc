@@ -1,10 +1,9 @@
 #include "engine/autograd/normalization_ops.h"
 
-#include <vector>
-
 #include "absl/strings/str_cat.h"
 #include "engine/autograd/node.h"
 #include "engine/autograd/shard_cuts.h"
+#include "engine/block_pool.h"
 #include "engine/check.h"
 #include "engine/kernels/layer_norm.h"
 
@@ -53,7 +52,7 @@ struct SavedRows {
   RowExtents extents;
   Shape normalized_shape;
   Tensor x, mean, rstd, weight;
-  std::vector<int64_t> cuts;
+  PooledVector<int64_t> cuts;
 };
 
 // Inputs of the node: x, weight, and for layer norm bias.
@@ -84,7 +83,7 @@ void BackwardOverRows(const SavedRows& saved, bool has_bias, const Tensor& upstr
   gradients.Add(0, dx);
 }
 
-BackwardFunction BackwardOf(const char* operation, SavedRows saved, bool has_bias) {
+auto BackwardOf(const char* operation, SavedRows saved, bool has_bias) {
   return [operation, saved = std::move(saved), has_bias](const Tensor& upstream,
                                                          InputGradients& gradients) {
     VisitFloating(operation, upstream.dtype(), [&](auto zero) {

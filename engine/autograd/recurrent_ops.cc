@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "engine/autograd/grad_mode.h"
 #include "engine/autograd/node.h"
 #include "engine/autograd/shard_cuts.h"
+#include "engine/block_pool.h"
 #include "engine/check.h"
 #include "engine/kernels/matmul.h"
 #include "engine/kernels/reduce.h"
@@ -19,7 +19,7 @@ struct Saved {
   kernels::RecurrentExtents extents;
   int64_t features = 0;
   bool last_only = false;
-  std::vector<int64_t> cuts;  // in rows (example, time)
+  PooledVector<int64_t> cuts;  // in rows (example, time)
   Tensor x, weight_ih, weight_hh, output, gates, state;
 
   int64_t rows() const { return extents.examples * extents.times; }

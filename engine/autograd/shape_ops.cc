@@ -7,13 +7,14 @@
 #include "engine/autograd/node.h"
 #include "engine/autograd/shard_cuts.h"
 #include "engine/autograd/strided_tensors.h"
+#include "engine/block_pool.h"
 #include "engine/check.h"
 
 namespace lockstep::autograd {
 namespace {
 
 Shape Completed(const Shape& from, const Shape& to) {
-  std::vector<int64_t> extents = to.extents();
+  PooledVector<int64_t> extents = to.extents();
   const auto open = std::find(extents.begin(), extents.end(), -1);
   if (open == extents.end()) return to;
   *open = 1;
@@ -23,9 +24,9 @@ Shape Completed(const Shape& from, const Shape& to) {
 }
 
 // `shape` with its axes in the order `axes`, seen in the row-major tensor.
-StridedView PermutedView(const Shape& shape, const std::vector<int>& axes) {
-  const std::vector<int64_t> strides = RowMajorStrides(shape);
-  std::vector<int64_t> extents;
+StridedView PermutedView(const Shape& shape, const PooledVector<int>& axes) {
+  const PooledVector<int64_t> strides = RowMajorStrides(shape);
+  PooledVector<int64_t> extents;
   StridedView view;
   for (int axis : axes) {
     extents.push_back(shape.dim(axis));
@@ -36,19 +37,19 @@ StridedView PermutedView(const Shape& shape, const std::vector<int>& axes) {
 }
 
 StridedView TransposedView(const Shape& shape, int axis_a, int axis_b) {
-  std::vector<int> axes(shape.rank());
+  PooledVector<int> axes(shape.rank());
   for (int i = 0; i < shape.rank(); ++i) axes[i] = i;
   std::swap(axes[axis_a], axes[axis_b]);
   return PermutedView(shape, axes);
 }
 
 // The axes counted from the front, each exactly once.
-std::vector<int> CheckedPermutation(const Shape& shape, absl::Span<const int> axes) {
+PooledVector<int> CheckedPermutation(const Shape& shape, absl::Span<const int> axes) {
   LOCKSTEP_CHECK(static_cast<int>(axes.size()) == shape.rank() &&
                      static_cast<int>(CheckedAxes("permute", shape, axes).size()) == shape.rank(),
                  absl::StrCat("permute: got ", axes.size(), " axes for shape ", shape.ToString(),
                               ", want each of its axes once"));
-  std::vector<int> checked;
+  PooledVector<int> checked;
   for (int axis : axes) checked.push_back(CheckedAxis("permute", shape, axis));
   return checked;
 }
@@ -68,7 +69,7 @@ Variable Reshape(const Variable& x, const Shape& shape) {
 
 Variable Flatten(const Variable& x) {
   LOCKSTEP_CHECK(x.rank() >= 1, "flatten: got a scalar, want [n, ...]");
-  std::vector<int64_t> example(x.shape().extents().begin() + 1, x.shape().extents().end());
+  PooledVector<int64_t> example(x.shape().extents().begin() + 1, x.shape().extents().end());
   return Reshape(x, Shape{x.dim(0), Shape(std::move(example)).element_count()});
 }
 
@@ -80,7 +81,7 @@ Variable Squeeze(const Variable& x, int axis) {
 }
 
 Variable Unsqueeze(const Variable& x, int axis) {
-  std::vector<int64_t> extents = x.shape().extents();
+  PooledVector<int64_t> extents = x.shape().extents();
   LOCKSTEP_CHECK(axis >= -x.rank() - 1 && axis <= x.rank(),
                  absl::StrCat("unsqueeze: shape ", x.shape().ToString(), " has no place ", axis));
   extents.insert(extents.begin() + (axis < 0 ? axis + x.rank() + 1 : axis), 1);
@@ -92,7 +93,7 @@ Tensor PermuteTensor(const Tensor& x, absl::Span<const int> axes) {
 }
 
 Variable Permute(const Variable& x, absl::Span<const int> axes) {
-  const std::vector<int> checked = CheckedPermutation(x.shape(), axes);
+  const PooledVector<int> checked = CheckedPermutation(x.shape(), axes);
   if (!checked.empty() && checked[0] != 0) ShardCuts::MarkFirstAxisChanged(x.dim(0));
   return TakeView("permute", x, PermutedView(x.shape(), checked));
 }
@@ -116,7 +117,7 @@ Variable Transpose(const Variable& x) {
 
 Shape BroadcastShapes(const char* operation, const Shape& a, const Shape& b) {
   const int rank = std::max(a.rank(), b.rank());
-  std::vector<int64_t> extents(rank);
+  PooledVector<int64_t> extents(rank);
   for (int i = 1; i <= rank; ++i) {
     const int64_t from_a = i <= a.rank() ? a.dim(-i) : 1;
     const int64_t from_b = i <= b.rank() ? b.dim(-i) : 1;
@@ -133,8 +134,8 @@ Tensor ExpandTensor(const Tensor& x, const Shape& shape) {
   LOCKSTEP_CHECK(BroadcastShapes("expand", x.shape(), shape) == shape,
                  absl::StrCat("expand: shape ", x.shape().ToString(), " does not broadcast to ",
                               shape.ToString()));
-  const std::vector<int64_t> own = RowMajorStrides(x.shape());
-  StridedView view{/*offset=*/0, shape, std::vector<int64_t>(shape.rank(), 0)};
+  const PooledVector<int64_t> own = RowMajorStrides(x.shape());
+  StridedView view{/*offset=*/0, shape, PooledVector<int64_t>(shape.rank(), 0)};
   for (int i = 1; i <= x.rank(); ++i) {
     if (x.dim(-i) != 1) view.strides[shape.rank() - i] = own[x.rank() - i];
   }

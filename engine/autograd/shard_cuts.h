@@ -11,7 +11,9 @@
 
 #include <cstdint>
 #include <memory>
-#include <vector>
+
+#include "absl/types/span.h"
+#include "engine/block_pool.h"
 
 namespace lockstep::autograd {
 
@@ -24,7 +26,7 @@ class ShardCuts {
   // Shard i takes rows [cuts[i], cuts[i + 1]) of the batch (the first axis).
   // Requires: at least two cuts, ascending from 0; equal neighbours are an
   // empty shard, whose gradient is +0.
-  explicit ShardCuts(std::vector<int64_t> cuts);
+  explicit ShardCuts(absl::Span<const int64_t> cuts);
   ~ShardCuts();
   ShardCuts(const ShardCuts&) = delete;
   ShardCuts& operator=(const ShardCuts&) = delete;
@@ -35,7 +37,7 @@ class ShardCuts {
   bool supported() const { return supported_; }
 
   // The innermost scope's cuts where they make more than one shard, else null.
-  static std::shared_ptr<const std::vector<int64_t>> Current();
+  static std::shared_ptr<const PooledVector<int64_t>> Current();
   // For operations that cannot keep shards apart; no effect outside a scope
   // with more than one shard.
   static void MarkUnsupported();
@@ -44,7 +46,7 @@ class ShardCuts {
   static void MarkFirstAxisChanged(int64_t extent);
 
  private:
-  const std::shared_ptr<const std::vector<int64_t>> cuts_;
+  const std::shared_ptr<const PooledVector<int64_t>> cuts_;
   ShardCuts* const outer_;
   bool supported_ = true;
 };
@@ -52,7 +54,8 @@ class ShardCuts {
 // `cuts` in units of rows where each example has `rows / cuts.back()` of them;
 // {0, rows} for null. Aborts unless cuts.back() divides `rows` (a batch with
 // another number of examples than the scope says).
-std::vector<int64_t> RowCuts(const std::shared_ptr<const std::vector<int64_t>>& cuts, int64_t rows);
+PooledVector<int64_t> RowCuts(const std::shared_ptr<const PooledVector<int64_t>>& cuts,
+                              int64_t rows);
 
 }  // namespace lockstep::autograd
 

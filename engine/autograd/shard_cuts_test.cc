@@ -7,7 +7,7 @@
 namespace lockstep::autograd {
 namespace {
 
-using Cuts = std::vector<int64_t>;
+using Cuts = PooledVector<int64_t>;
 
 TEST(ShardCutsTest, OneShardIsNoCut) {
   EXPECT_EQ(ShardCuts::Current(), nullptr);

@@ -9,6 +9,7 @@
 #include "engine/autograd/shape_ops.h"
 #include "engine/autograd/shard_cuts.h"
 #include "engine/autograd/strided_tensors.h"
+#include "engine/block_pool.h"
 #include "engine/check.h"
 
 namespace lockstep::autograd {
@@ -76,7 +77,7 @@ std::vector<Variable> Split(const Variable& x, absl::Span<const int64_t> extents
 
 std::vector<Variable> Split(const Variable& x, int64_t extent, int axis) {
   LOCKSTEP_CHECK(extent > 0, absl::StrCat("split: got extent ", extent, ", want at least 1"));
-  std::vector<int64_t> extents;
+  PooledVector<int64_t> extents;
   for (int64_t rest = x.dim(CheckedAxis("split", x.shape(), axis)); rest > 0; rest -= extent) {
     extents.push_back(std::min(rest, extent));
   }
@@ -98,7 +99,7 @@ Variable Concat(absl::Span<const Variable> parts, int axis) {
     if (checked == 0 && parts.size() > 1) ShardCuts::MarkFirstAxisChanged(part.dim(0));
   }
   Tensor y = Tensor::Empty(WithExtent(first, checked, extent), parts[0].dtype());
-  std::vector<StridedView> views;
+  PooledVector<StridedView> views;
   int64_t begin = 0;
   for (const Variable& part : parts) {
     views.push_back(AxisView(y.shape(), checked, begin, part.dim(checked)));
@@ -141,7 +142,7 @@ Variable Pad(const Variable& x, absl::Span<const AxisPadding> paddings, double v
   const int padded = static_cast<int>(paddings.size());
   LOCKSTEP_CHECK(padded <= x.rank(), absl::StrCat("pad: got ", padded, " axes' padding for shape ",
                                                   x.shape().ToString()));
-  std::vector<int64_t> extents = x.shape().extents(), before(x.rank(), 0);
+  PooledVector<int64_t> extents = x.shape().extents(), before(x.rank(), 0);
   for (int i = 0; i < padded; ++i) {
     const AxisPadding& padding = paddings[i];
     LOCKSTEP_CHECK(padding.before >= 0 && padding.after >= 0,

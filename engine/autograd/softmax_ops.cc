@@ -1,13 +1,12 @@
 #include "engine/autograd/softmax_ops.h"
 
-#include <vector>
-
 #include "absl/strings/str_cat.h"
 #include "engine/autograd/arithmetic_ops.h"
 #include "engine/autograd/node.h"
 #include "engine/autograd/reduction_ops.h"
 #include "engine/autograd/shape_ops.h"
 #include "engine/autograd/shard_cuts.h"
+#include "engine/block_pool.h"
 #include "engine/check.h"
 #include "engine/kernels/softmax.h"
 
@@ -83,7 +82,7 @@ Variable LogSoftmaxOfRows(const Variable& x) {
 Variable LogSumExpOfRows(const Variable& x) {
   const int64_t rows = RowsOf(x), columns = x.dim(-1);
   const Tensor input = x.value();
-  std::vector<int64_t> extents = x.shape().extents();
+  PooledVector<int64_t> extents = x.shape().extents();
   extents.back() = 1;
   Tensor y = Tensor::Empty(Shape(std::move(extents)), input.dtype());
   VisitFloating("logsumexp", input.dtype(), [&](auto zero) {
@@ -129,7 +128,7 @@ Variable LogSumExp(const Variable& x, int axis, bool keep_axis) {
   const int checked = CheckedAxis("logsumexp", x, axis);
   const Variable kept = OverAxis(x, checked, LogSumExpOfRows);
   if (keep_axis) return kept;
-  std::vector<int64_t> extents = x.shape().extents();
+  PooledVector<int64_t> extents = x.shape().extents();
   extents.erase(extents.begin() + checked);
   return Reshape(kept, Shape(std::move(extents)));
 }

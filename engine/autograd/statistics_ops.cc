@@ -1,23 +1,22 @@
 #include "engine/autograd/statistics_ops.h"
 
-#include <vector>
-
 #include "engine/autograd/arithmetic_ops.h"
 #include "engine/autograd/axis_cut.h"
 #include "engine/autograd/math_ops.h"
 #include "engine/autograd/reduction_ops.h"
+#include "engine/block_pool.h"
 
 namespace lockstep::autograd {
 namespace {
 
-std::vector<int> AllAxes(const Shape& shape) {
-  std::vector<int> axes(shape.rank());
+PooledVector<int> AllAxes(const Shape& shape) {
+  PooledVector<int> axes(shape.rank());
   for (int i = 0; i < shape.rank(); ++i) axes[i] = i;
   return axes;
 }
 
 // How many elements go into each sum.
-int64_t Count(const Shape& shape, const std::vector<int>& axes) {
+int64_t Count(const Shape& shape, const PooledVector<int>& axes) {
   int64_t count = 1;
   for (int axis : axes) count *= shape.dim(axis);
   return count;

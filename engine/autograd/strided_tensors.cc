@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/autograd/node.h"
+#include "engine/block_pool.h"
 #include "engine/kernels/strided_copy.h"
 
 namespace lockstep::autograd {
@@ -28,8 +29,8 @@ void PutInto(const Tensor& x, const StridedView& view, double fill, Tensor to) {
 
 }  // namespace
 
-std::vector<int64_t> RowMajorStrides(const Shape& shape) {
-  std::vector<int64_t> strides(shape.rank(), 1);
+PooledVector<int64_t> RowMajorStrides(const Shape& shape) {
+  PooledVector<int64_t> strides(shape.rank(), 1);
   for (int i = shape.rank() - 2; i >= 0; --i) strides[i] = strides[i + 1] * shape.dim(i + 1);
   return strides;
 }

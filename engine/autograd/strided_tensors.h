@@ -4,23 +4,23 @@
 #define LOCKSTEP_ENGINE_AUTOGRAD_STRIDED_TENSORS_H_
 
 #include <cstdint>
-#include <vector>
 
 #include "engine/autograd/variable.h"
+#include "engine/block_pool.h"
 #include "engine/shape.h"
 #include "engine/tensor.h"
 
 namespace lockstep::autograd {
 
 // Elements from one index of each axis to the next, row-major.
-std::vector<int64_t> RowMajorStrides(const Shape& shape);
+PooledVector<int64_t> RowMajorStrides(const Shape& shape);
 
 // Some elements of a row-major tensor: that of index (i, j, ...) is its element
 // offset + i * strides[0] + j * strides[1] + ...
 struct StridedView {
   int64_t offset = 0;
   Shape shape;
-  std::vector<int64_t> strides;
+  PooledVector<int64_t> strides;
 };
 
 // The view's elements as a tensor of their own; any dtype.

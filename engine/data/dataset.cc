@@ -1,15 +1,15 @@
 #include "engine/data/dataset.h"
 
 #include <cmath>
-#include <vector>
 
+#include "engine/block_pool.h"
 #include "engine/check.h"
 
 namespace lockstep::data {
 namespace {
 
 Shape BatchShape(int64_t count, const Shape& one) {
-  std::vector<int64_t> extents = one.extents();
+  PooledVector<int64_t> extents = one.extents();
   extents.insert(extents.begin(), count);
   return Shape(std::move(extents));
 }

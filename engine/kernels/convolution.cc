@@ -129,7 +129,6 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 #include <algorithm>
-#include <vector>
 
 #include "engine/kernels/aligned_buffer.h"
 #include "engine/kernels/padded_planes.h"
@@ -156,9 +155,9 @@ MatmulTileShape Tile() {
 // The outputs of one phase: all of them but for an input gradient with strides.
 struct CorrelationPhase {
   VectorPlan vectors;
-  std::vector<int32_t> taps;            // of all of a group's channels
-  std::vector<int32_t> weight_offsets;  // per tap, from a row's first weight
-  int64_t panels_offset = 0;            // of its weights, group after group
+  PooledVector<int32_t> taps;            // of all of a group's channels
+  PooledVector<int32_t> weight_offsets;  // per tap, from a row's first weight
+  int64_t panels_offset = 0;             // of its weights, group after group
 };
 
 // y = w * x in the terms of the tiles, for forward and input gradient alike.
@@ -174,7 +173,7 @@ struct Correlation {
   int64_t weight_group = 0;  // and from group to group
   int64_t out_plane = 0;
   int64_t multiply_adds = 0;
-  std::vector<CorrelationPhase> phases;
+  PooledVector<CorrelationPhase> phases;
   // The lanes are rows, not positions, of which there is a dense grid.
   bool row_lanes = false;
   int64_t grid_rows = 0;
@@ -184,8 +183,8 @@ struct Correlation {
 
 // `taps` within a channel, whose weights lie at `kernel_taps` from the
 // channel's first, which are `channel_step` apart.
-void ExpandTaps(const Correlation& plan, const std::vector<int32_t>& taps,
-                const std::vector<int32_t>& kernel_taps, int64_t channel_step,
+void ExpandTaps(const Correlation& plan, const PooledVector<int32_t>& taps,
+                const PooledVector<int32_t>& kernel_taps, int64_t channel_step,
                 CorrelationPhase& phase) {
   phase.taps.clear();
   phase.weight_offsets.clear();
@@ -250,11 +249,9 @@ void Correlate(const Correlation& plan, const float* panels, const float* source
   const int64_t whole_items = plan.examples * plan.groups;
   const int64_t chunks =
       std::clamp<int64_t>(DivideUp(threads, std::max<int64_t>(1, whole_items)), 1, plan.panels);
-#pragma omp parallel num_threads(threads) if (threads > 1)
-  {
+  const auto run = [&](int64_t begin, int64_t end) {
     float* planes = plan.copied ? ReservePlanes(plan.layout, plan.channels) : nullptr;
-#pragma omp for schedule(static)
-    for (int64_t item = 0; item < whole_items * chunks; ++item) {
+    for (int64_t item = begin; item < end; ++item) {
       const int64_t chunk = item % chunks, group = item / chunks % plan.groups;
       const int64_t example = item / chunks / plan.groups;
       const int64_t first_channel = (example * plan.groups + group) * plan.channels;
@@ -288,7 +285,8 @@ void Correlate(const Correlation& plan, const float* panels, const float* source
         }
       }
     }
-  }
+  };
+  RunsOnThreads(whole_items * chunks, threads, /*multiple=*/1, run);
 }
 
 }  // namespace
@@ -297,7 +295,7 @@ void Convolution(const ConvolutionShape& shape, const float* x, const float* wei
                  const float* bias, Activation activation, float* y) {
   if (shape.examples == 0) return;
   static thread_local Correlation plan;
-  static thread_local std::vector<int32_t> taps, kernel_taps;
+  static thread_local PooledVector<int32_t> taps, kernel_taps;
   const ConvolutionShape s = Simplified(shape);
   const MatmulTileShape tile = Tile();
   plan.layout = InputLayout(s);

@@ -125,7 +125,7 @@ PaddedLayout GradientLayout(const ConvolutionShape& shape) {
 }
 
 void InputTaps(const ConvolutionShape& shape, const PaddedLayout& layout,
-               std::vector<int32_t>& taps) {
+               PooledVector<int32_t>& taps) {
   taps.clear();
   for (int64_t r = 0; r < shape.kernel_height; ++r) {
     for (int64_t c = 0; c < shape.kernel_width; ++c) {

@@ -11,8 +11,8 @@
 #define LOCKSTEP_ENGINE_KERNELS_CONVOLUTION_PLAN_H_
 
 #include <cstdint>
-#include <vector>
 
+#include "engine/block_pool.h"
 #include "engine/kernels/convolution_shape.h"
 #include "engine/kernels/matmul_part.h"
 
@@ -53,7 +53,7 @@ PaddedLayout GradientLayout(const ConvolutionShape& shape);
 // The offsets of the kernel's taps in a padded plane of x, kernel row and
 // column ascending.
 void InputTaps(const ConvolutionShape& shape, const PaddedLayout& layout,
-               std::vector<int32_t>& taps);
+               PooledVector<int32_t>& taps);
 
 // A row of positions within a vector: `count` lanes from `lane` on go to
 // `destination` and what follows it.
@@ -69,15 +69,15 @@ struct LaneRun {
 // runs are stored.
 struct VectorPlan {
   bool direct = true;
-  std::vector<int32_t> sources;       // per vector
-  std::vector<int32_t> destinations;  // per vector, if direct or dense
-  std::vector<int32_t> first_runs;    // per vector and one more, if not direct
-  std::vector<LaneRun> runs;
+  PooledVector<int32_t> sources;       // per vector
+  PooledVector<int32_t> destinations;  // per vector, if direct or dense
+  PooledVector<int32_t> first_runs;    // per vector and one more, if not direct
+  PooledVector<LaneRun> runs;
   int64_t destination_step = 1;  // between the lanes of a run
   bool dense = false;            // the runs fill the plane without gaps, ascending
   // Per vector, if dense and not direct: which lanes are positions (bit i: lane
   // i), and where the first of them is stored.
-  std::vector<uint64_t> kept_lanes;
+  PooledVector<uint64_t> kept_lanes;
   int64_t destination_end = 0;  // floats of the output plane
 };
 
@@ -107,8 +107,8 @@ int64_t RowLanesCost(const PositionGrid& grid, int64_t taps, const MatmulTileSha
 // stride_height, ... and columns likewise of dx, and the taps that meet them.
 struct GradientPhase {
   PositionGrid grid;
-  std::vector<int32_t> kernel_taps;  // kernel row * kernel width + kernel column
-  std::vector<int32_t> taps;         // their offsets in a padded plane of dy
+  PooledVector<int32_t> kernel_taps;  // kernel row * kernel width + kernel column
+  PooledVector<int32_t> taps;         // their offsets in a padded plane of dy
 };
 void PlanGradientPhase(const ConvolutionShape& shape, const PaddedLayout& layout, int64_t row_phase,
                        int64_t column_phase, GradientPhase& phase);

@@ -74,7 +74,6 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 #include <algorithm>
 #include <cstring>
-#include <vector>
 
 #include "engine/check.h"
 #include "engine/kernels/aligned_buffer.h"
@@ -117,8 +116,8 @@ struct WeightGradientPlan {
   absl::Span<const int64_t> cuts;
   PaddedLayout layout;
   bool copied = true;
-  std::vector<int32_t> taps;  // of as many channels as a piece has at most
-  int64_t channel_width = 0;  // a group's out-channels, rounded up to vectors
+  PooledVector<int32_t> taps;  // of as many channels as a piece has at most
+  int64_t channel_width = 0;   // a group's out-channels, rounded up to vectors
 };
 
 // One piece of one shard.
@@ -158,8 +157,8 @@ void ComputeShardPiece(const WeightGradientPlan& plan, const WeightPiece& piece,
 
 // The pieces, and how many of them follow one another in a pass: as large as
 // kMostSums allows, but enough for the threads.
-std::vector<WeightPiece> WeightPieces(const ConvolutionShape& s, int shards, int64_t channel_width,
-                                      int threads) {
+PooledVector<WeightPiece> WeightPieces(const ConvolutionShape& s, int shards, int64_t channel_width,
+                                       int threads) {
   const int64_t group_in = s.GroupInChannels();
   const int64_t channel_sums = channel_width * s.KernelSize();
   int64_t parts = DivideUp(group_in * channel_sums * shards, kMostSums);
@@ -167,7 +166,7 @@ std::vector<WeightPiece> WeightPieces(const ConvolutionShape& s, int shards, int
     parts *= threads;
   }
   parts = std::clamp<int64_t>(parts, 1, group_in);
-  std::vector<WeightPiece> pieces;
+  PooledVector<WeightPiece> pieces;
   for (int64_t group = 0; group < s.groups; ++group) {
     for (int64_t part = 0; part < parts; ++part) {
       const int64_t first = EvenCut(group_in, part, parts);
@@ -215,12 +214,11 @@ void RunWeightPass(const WeightGradientPlan& plan, absl::Span<WeightPiece> piece
   }
   float* const sums = sums_buffer.Reserve(size * shards);
   const int64_t items = static_cast<int64_t>(pieces.size()) * shards;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1)
-  for (int64_t item = 0; item < items; ++item) {
+  ParallelTasks(items, threads, [&](int64_t item, int) {
     const WeightPiece& piece = pieces[item / shards];
     const int shard = static_cast<int>(item % shards);
     ComputeShardPiece(plan, piece, shard, x, dy, sums + shard * size + piece.sums_offset);
-  }
+  });
   FoldShards({0, shards}, size, sums);
   for (const WeightPiece& piece : pieces) {
     StoreWeightGradient(plan, piece, Tile().columns, sums + piece.sums_offset, dweight);
@@ -250,7 +248,7 @@ void ConvolutionWeightGradient(const ConvolutionShape& shape, absl::Span<const i
   }
   const int threads =
       ThreadsFor(cuts.back() * s.OutPlane() * s.WeightCount(), kMultiplyAddsPerThread);
-  std::vector<WeightPiece> pieces = WeightPieces(s, shards, plan.channel_width, threads);
+  PooledVector<WeightPiece> pieces = WeightPieces(s, shards, plan.channel_width, threads);
   // As many pieces in a pass as kMostSums allows, at least one per thread.
   const int64_t piece_sums = pieces.back().channels * s.KernelSize() * plan.channel_width * shards;
   const size_t per_pass = std::max<int64_t>(threads, kMostSums / std::max<int64_t>(1, piece_sums));

@@ -19,11 +19,11 @@ inline int ThreadsFor(int64_t items, int64_t items_per_thread) {
   return static_cast<int>(std::min<int64_t>(omp_get_max_threads(), items / items_per_thread));
 }
 
-// Calls run(begin, end) on disjoint runs that make up [0, items), each by one
-// thread; all but the last begin and end at multiples of `multiple`.
+// Calls run(begin, end) on at most `threads` disjoint runs that make up [0, items), each
+// by one thread; all but the last begin and end at multiples of `multiple`.
+// (OpenMP makes a team of one thread anew each time, so one thread needs none.)
 template <class F>
-void ParallelRuns(int64_t items, int64_t items_per_thread, int64_t multiple, const F& run) {
-  const int threads = ThreadsFor(items, items_per_thread);
+void RunsOnThreads(int64_t items, int threads, int64_t multiple, const F& run) {
   if (threads <= 1) {
     if (items > 0) run(int64_t{0}, items);
     return;
@@ -35,6 +35,12 @@ void ParallelRuns(int64_t items, int64_t items_per_thread, int64_t multiple, con
     const int64_t end = std::min(items, begin + each);
     if (begin < end) run(begin, end);
   }
+}
+
+// The same on as many threads as the items are worth.
+template <class F>
+void ParallelRuns(int64_t items, int64_t items_per_thread, int64_t multiple, const F& run) {
+  RunsOnThreads(items, ThreadsFor(items, items_per_thread), multiple, run);
 }
 
 // While it lives, kernels that this thread calls use this thread alone: for
@@ -64,12 +70,17 @@ void ParallelRows(int64_t rows, int64_t columns, const F& run) {
   ParallelRuns(rows, rows_per_thread, 1, run);
 }
 
-// Calls run(task, thread) for every task of [0, tasks), each on one of `threads`
-// threads, numbered from 0; within it all other functions here run on that thread.
+// Calls run(task, thread) for every task of [0, tasks), each on whichever of
+// `threads` threads is free; they are numbered from 0, and within a task all other
+// functions here run on its thread.
 template <class F>
-void ParallelTasks(int tasks, int threads, const F& run) {
+void ParallelTasks(int64_t tasks, int threads, const F& run) {
+  if (threads <= 1) {
+    for (int64_t task = 0; task < tasks; ++task) run(task, 0);
+    return;
+  }
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-  for (int task = 0; task < tasks; ++task) run(task, omp_get_thread_num());
+  for (int64_t task = 0; task < tasks; ++task) run(task, omp_get_thread_num());
 }
 
 }  // namespace lockstep::kernels

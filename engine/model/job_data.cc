@@ -242,11 +242,11 @@ int64_t JobData::TrainingExample(uint64_t epoch, uint64_t position) const {
   return TrainingExamples(epoch, position, 1)[0];
 }
 
-std::vector<int64_t> JobData::TrainingExamples(uint64_t epoch, uint64_t first,
-                                               uint64_t count) const {
+PooledVector<int64_t> JobData::TrainingExamples(uint64_t epoch, uint64_t first,
+                                                uint64_t count) const {
   LOCKSTEP_CHECK(first <= training_count_ && count <= training_count_ - first,
                  "positions of the epoch");
-  std::vector<int64_t> examples(count);
+  PooledVector<int64_t> examples(count);
   std::iota(examples.begin(), examples.end(), static_cast<int64_t>(first));
   if (shuffle_) {
     const data::Permutation order(training_count_, seed_, RandomStream::kExampleOrder, epoch);
@@ -270,7 +270,7 @@ data::Batch JobData::ValidationBatch(uint64_t first, uint64_t examples) const {
   LOCKSTEP_CHECK(
       validation_ != nullptr && first <= validation_count_ && examples <= validation_count_ - first,
       "validation examples");
-  std::vector<int64_t> indices(examples);
+  PooledVector<int64_t> indices(examples);
   std::iota(indices.begin(), indices.end(), static_cast<int64_t>(first));
   if (!validation_part_.empty()) {
     for (int64_t& index : indices) index = validation_part_[index];

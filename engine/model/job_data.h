@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "engine/block_pool.h"
 #include "engine/data/dataset.h"
 #include "engine/shape.h"
 #include "lockstep/v1/job.pb.h"
@@ -63,7 +64,7 @@ class JobData {
   // Sets the parts' sizes and, with a fraction, their index lists.
   void Split(double fraction);
   // Indices in the training file of the positions [first, first + count) of `epoch`.
-  std::vector<int64_t> TrainingExamples(uint64_t epoch, uint64_t first, uint64_t count) const;
+  PooledVector<int64_t> TrainingExamples(uint64_t epoch, uint64_t first, uint64_t count) const;
 
   std::shared_ptr<const data::Dataset> training_;
   // The same dataset as training_ with validation_fraction; null without validation.

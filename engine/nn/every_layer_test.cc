@@ -35,6 +35,7 @@
 namespace lockstep::nn {
 namespace {
 
+using autograd::DistinctValues;
 using autograd::TestValues;
 using autograd::Variable;
 
@@ -84,17 +85,6 @@ std::vector<Case> ElementwiseCases() {
           {"LogSoftmax", std::make_shared<LogSoftmax>(), x},
           {"Flatten", std::make_shared<Flatten>(), TestValues({2, 3, 4})},
           {"Reshape", std::make_shared<Reshape>(Shape{2, 2}), x}};
-}
-
-// No two numbers closer than 0.05: of close ones the greatest changes within a
-// difference.
-Tensor DistinctValues(const Shape& shape) {
-  Tensor values = Tensor::Empty(shape);
-  const int64_t count = values.element_count();
-  for (int64_t i = 0; i < count; ++i) {
-    values.data<float>()[i] = 0.05f * static_cast<float>(i * 97 % count - count / 2);
-  }
-  return values;
 }
 
 std::vector<Case> ConvolutionCases() {

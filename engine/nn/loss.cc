@@ -48,9 +48,8 @@ Tensor GreatestOfRows(const Tensor& x, const Shape& shape) {
 // The axes before the last; nothing where there is no such axis.
 std::optional<Shape> PositionsOf(const Shape& outputs) {
   if (outputs.rank() < 2) return std::nullopt;
-  std::vector<int64_t> axes = outputs.extents();
-  axes.pop_back();
-  return Shape(std::move(axes));
+  const Extents& axes = outputs.extents();
+  return Shape(absl::MakeConstSpan(axes.begin(), axes.end() - 1));
 }
 
 const char* NameOf(TargetLossKind kind) {

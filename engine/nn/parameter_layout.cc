@@ -81,18 +81,35 @@ Tensor CopyParameters(const Module& module, const ParameterLayout& layout) {
   return flat;
 }
 
-void BindParameters(const Module& module, const ParameterLayout& layout, const Tensor& flat) {
-  std::vector<NamedParameter> parameters = CheckedParameters(module, layout);
-  for (size_t i = 0; i < parameters.size(); ++i) {
-    parameters[i].variable.SetValue(layout.View(flat, static_cast<int>(i)));
+BoundParameters::BoundParameters(const Module& module, const ParameterLayout& layout)
+    : layout_(&layout) {
+  for (const NamedParameter& parameter : CheckedParameters(module, layout)) {
+    variables_.push_back(parameter.variable);
   }
 }
 
-void BindGradients(const Module& module, const ParameterLayout& layout, const Tensor& flat) {
-  std::vector<NamedParameter> parameters = CheckedParameters(module, layout);
-  for (size_t i = 0; i < parameters.size(); ++i) {
-    parameters[i].variable.SetGradientBuffer(layout.View(flat, static_cast<int>(i)));
+void BoundParameters::SetValues(const Tensor& flat) {
+  for (size_t i = 0; i < variables_.size(); ++i) {
+    variables_[i].SetValue(layout_->View(flat, static_cast<int>(i)));
   }
+}
+
+void BoundParameters::SetGradientBuffers(const Tensor& flat) {
+  for (size_t i = 0; i < variables_.size(); ++i) {
+    variables_[i].SetGradientBuffer(layout_->View(flat, static_cast<int>(i)));
+  }
+}
+
+void BoundParameters::ReleaseGradientBuffers() {
+  for (autograd::Variable& variable : variables_) variable.SetGradientBuffer(Tensor());
+}
+
+void BindParameters(const Module& module, const ParameterLayout& layout, const Tensor& flat) {
+  BoundParameters(module, layout).SetValues(flat);
+}
+
+void BindGradients(const Module& module, const ParameterLayout& layout, const Tensor& flat) {
+  BoundParameters(module, layout).SetGradientBuffers(flat);
 }
 
 }  // namespace lockstep::nn

@@ -52,8 +52,26 @@ class ParameterLayout {
   int64_t total_elements_ = 0;
 };
 
-// The functions below require a module with the layout's parameters and flat
+// What follows requires a module with the layout's parameters and flat
 // tensors of [layout.total_elements()], float32.
+
+// A module's parameters in the layout's order, looked up once: for what is done
+// in every step.
+class BoundParameters {
+ public:
+  // `layout` outlives this.
+  BoundParameters(const Module& module, const ParameterLayout& layout);
+
+  // As BindParameters and BindGradients below.
+  void SetValues(const Tensor& flat);
+  void SetGradientBuffers(const Tensor& flat);
+  // Ends the latter: gradients and their memory are let go.
+  void ReleaseGradientBuffers();
+
+ private:
+  const ParameterLayout* layout_;
+  std::vector<autograd::Variable> variables_;
+};
 
 // A new flat vector with the module's present parameters; padding zero.
 Tensor CopyParameters(const Module& module, const ParameterLayout& layout);

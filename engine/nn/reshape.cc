@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "engine/autograd/shape_ops.h"
+#include "engine/block_pool.h"
 
 namespace lockstep::nn {
 namespace {
@@ -14,7 +15,7 @@ using autograd::Variable;
 // `shape` with its -1 worked out for so many elements; nothing where it does
 // not come out.
 std::optional<Shape> Resolved(const Shape& shape, int64_t elements) {
-  std::vector<int64_t> extents = shape.extents();
+  PooledVector<int64_t> extents = shape.extents();
   int64_t known = 1;
   int64_t* open = nullptr;
   for (int64_t& extent : extents) {
@@ -32,14 +33,14 @@ std::optional<Shape> Resolved(const Shape& shape, int64_t elements) {
 }
 
 Shape WithLeadingAxis(int64_t extent, const Shape& shape) {
-  std::vector<int64_t> extents = {extent};
+  PooledVector<int64_t> extents = {extent};
   extents.insert(extents.end(), shape.extents().begin(), shape.extents().end());
   return Shape(std::move(extents));
 }
 
 Shape ExampleOf(const Variable& batch) {
-  const std::vector<int64_t>& extents = batch.shape().extents();
-  return Shape(std::vector<int64_t>(extents.begin() + 1, extents.end()));
+  const Extents& extents = batch.shape().extents();
+  return Shape(absl::MakeConstSpan(extents.begin() + 1, extents.end()));
 }
 
 }  // namespace

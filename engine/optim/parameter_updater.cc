@@ -5,6 +5,7 @@
 #include <cstring>
 #include <set>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/check.h"
@@ -142,7 +143,7 @@ void ParameterUpdater::UpdateRun(const UpdateStep& given, const Run& run, int64_
     std::copy(parameter.begin() + updated, parameter.end(), new_parameter.begin() + updated);
   }
   if (optimizer == nullptr) return;
-  std::vector<absl::Span<float>> state;
+  absl::InlinedVector<absl::Span<float>, 3> state;
   for (int i = 0; i < optimizer->state_count(); ++i) {
     state.push_back(state_[i].span<float>().subspan(begin, size));
   }

@@ -27,21 +27,6 @@ using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
 
-DigitsJob ShortJob() {
-  DigitsJob job;
-  job.name = "short";
-  job.epochs = 3;
-  return job;
-}
-
-// Runs until somebody stops it.
-DigitsJob EndlessJob() {
-  DigitsJob job;
-  job.name = "endless";
-  job.epochs = 1000000;
-  return job;
-}
-
 class JobCommandsTest : public ::testing::Test {
  protected:
   std::string Write(const DigitsJob& job) { return WriteDigitsJob(cluster_.folder(), job); }

@@ -21,20 +21,6 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-DigitsJob ShortJob() {
-  DigitsJob job;
-  job.name = "short";
-  job.epochs = 3;
-  return job;
-}
-
-DigitsJob EndlessJob() {
-  DigitsJob job;
-  job.name = "endless";
-  job.epochs = 1000000;
-  return job;
-}
-
 class JobControlTest : public ::testing::Test {
  protected:
   std::string Write(const DigitsJob& job) { return WriteDigitsJob(cluster_.folder(), job); }
@@ -143,28 +129,36 @@ TEST_F(JobControlTest, AForkThatDoesNotFitIsRefusedInOneLine) {
 }
 
 TEST_F(JobControlTest, AnUrgentJobTakesWorkersFromARunningOneWithoutKillingIt) {
-  DigitsJob job = ShortJob();
-  job.epochs = 3000;
-  const std::string undisturbed = TrainedHash(cluster_.folder(), Write(job), "calm", {});
   cluster_.StartWorker("first");
   cluster_.StartWorker("second");
   cluster_.WaitForWorkers(2);
-  const std::string patient = cluster_.Submit(Write(job));
+  const std::string patient = cluster_.Submit(Write(EndlessJob()));
   cluster_.WaitFor(patient, "two workers", [](const v1::Job& now) {
     return now.workers_size() == 2 && now.progress().step() > 0;
   });
   DigitsJob urgent = EndlessJob();
+  urgent.name = "urgent";
   urgent.more = "priority: 10\n";
   const std::string other = cluster_.Submit(Write(urgent));
   cluster_.WaitFor(other, "a worker", [](const v1::Job& now) {
     return now.workers_size() >= 1 && now.progress().step() > 0;
   });
-  const v1::Job while_sharing = cluster_.Status(patient);
-  EXPECT_TRUE(while_sharing.state() == v1::SUCCEEDED || while_sharing.workers_size() == 1);
+  const v1::Job sharing = cluster_.Status(patient);
+  EXPECT_EQ(sharing.state(), v1::RUNNING);
+  EXPECT_EQ(sharing.workers_size(), 1);
+  EXPECT_EQ(cluster_.Status(other).workers_size(), 1);
   EXPECT_THAT(cluster_.Lockstep({"list"}).out,
               AllOf(HasSubstr("PRIORITY"), ContainsRegex("job-2 .* 10 ")));
-  EXPECT_EQ(cluster_.WaitForState(patient, v1::SUCCEEDED).model_sha256(), undisturbed);
+  cluster_.WaitForStep(patient, sharing.progress().step());
   EXPECT_EQ(cluster_.Lockstep({"cancel", other}).exit_code, 0);
+  // What was taken comes back, and no bit has changed on the way.
+  cluster_.WaitFor(patient, "two workers again",
+                   [](const v1::Job& now) { return now.workers_size() == 2; });
+  EXPECT_EQ(cluster_.Lockstep({"pause", patient}).exit_code, 0);
+  const CommandResult verify = cluster_.Lockstep({"verify", patient});
+  EXPECT_EQ(verify.exit_code, 0) << verify;
+  EXPECT_THAT(verify.out, HasSubstr("equal: steps 0 to "));
+  EXPECT_EQ(cluster_.Lockstep({"cancel", patient}).exit_code, 0);
 }
 
 TEST_F(JobControlTest, AJobThatFailsNamesTheOperationAndLeavesOthersAlone) {

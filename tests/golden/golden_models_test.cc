@@ -156,7 +156,7 @@ std::vector<GoldenModel> GoldenModels() {
   };
   return {{"mlp", {64}, mlp, AdamOf(0.005, 1e-6)},
           {"cnn", {1, 8, 8}, cnn, SgdOf(0.05)},
-          {"resnet", {1, 8, 8}, ResNet, SgdOf(0.004)},
+          {"resnet", {1, 8, 8}, ResNet, SgdOf(0.008)},
           {"lstm", {8, 8}, lstm, AdamOf(0.01, 1e-6)},
           {"gru", {8, 8}, gru, RmspropOf(0.002, 1e-5)},
           {"gpt", {kContext}, Gpt, AdamWOf(0.003, 1e-5, 0.01)}};
@@ -270,9 +270,9 @@ TEST_P(GoldenModelsTest, FollowPyTorch) {
     const Tensor& want = final.at(parameter.name);
     EXPECT_LE(Distance(parameter.variable.value(), want), kTolerance * Length(want))
         << parameter.name;
-    // Most move by far more; a batch norm's weight, which begins at 1, by 1 %.
+    // Most move by far more; a batch norm's weight, which begins at 1, by 1.6 %.
     EXPECT_GT(Distance(parameter.variable.value(), initial.at(parameter.name)),
-              50 * kTolerance * Length(want))
+              100 * kTolerance * Length(want))
         << parameter.name << " hardly moved: this would show nothing";
   }
 }

@@ -5,6 +5,20 @@
 
 namespace lockstep::tests {
 
+DigitsJob ShortJob() {
+  DigitsJob job;
+  job.name = "short";
+  job.epochs = 3;
+  return job;
+}
+
+DigitsJob EndlessJob() {
+  DigitsJob job;
+  job.name = "endless";
+  job.epochs = 1000000;
+  return job;
+}
+
 std::string DigitsJobText(const DigitsJob& job) {
   constexpr char kHead[] =
       "name: $0\n"

@@ -23,6 +23,11 @@ struct DigitsJob {
   std::string more;
 };
 
+// Three epochs, 69 steps.
+DigitsJob ShortJob();
+// Runs until somebody stops it.
+DigitsJob EndlessJob();
+
 // The job file's text; its data is the repository's digits.csv.
 std::string DigitsJobText(const DigitsJob& job);
 
