@@ -9,7 +9,8 @@ workers of one thread each as processes of this machine. The modes that do not
 wait take one step of the optimizer for each shard: 8 for a batch, so that they
 are also run at an eighth of the learning rate. `--format json`: one object a
 row with row, mode, learning_rate, training_loss, validation_loss,
-validation_accuracy, most_updates_behind, mean_updates_behind, seconds.
+validation_accuracy, most_updates_behind, mean_updates_behind, seconds; of a job
+that failed only the first three and `failed`, the server's reason.
 
 FOLDER holds fashion-mnist/ with the four files; $LOCKSTEP_DATA_DIR without it.
 """
@@ -68,12 +69,13 @@ def measure(cluster, name, mode, rate, options):
     while status is None or status["state"] in ("QUEUED", "RUNNING"):
         time.sleep(0.2)
         status = cluster.status(job)
+    begin = {"row": "mode_accuracy", "mode": name, "learning_rate": rate}
     if status["state"] != "SUCCEEDED":
-        sys.exit(f"{name}: {status['state']}: {status.get('stateReason', '')}")
+        return dict(begin, failed=status.get("stateReason") or status["state"])
     progress = status["progress"]
     staleness = progress.get("staleness", {})
     return {
-        "row": "mode_accuracy", "mode": name, "learning_rate": rate,
+        **begin,
         "training_loss": progress["epochs"][-1]["trainingLoss"],
         "validation_loss": progress["validationLoss"],
         "validation_accuracy": progress["validationAccuracy"],
@@ -84,6 +86,9 @@ def measure(cluster, name, mode, rate, options):
 
 
 def text_of(row):
+    if "failed" in row:
+        reason = row["failed"].split(",")[0]  # the rest says which shard and layer
+        return f"| {row['mode']} | {row['learning_rate']:.5g} | failed: {reason} | | | | |"
     return ("| %(mode)s | %(learning_rate).5g | %(training_loss).4f | %(validation_loss).4f | "
             "%(percent).2f %% | %(most_updates_behind)d | %(mean_updates_behind).1f |"
             % dict(row, percent=100 * row["validation_accuracy"]))
