@@ -13,8 +13,12 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+#include "engine/lock_order_checks.h"
 #include "engine/model/build_model.h"
 #include "engine/model/job_plan.h"
 #include "engine/shard_tree.h"
@@ -50,14 +54,19 @@ class GradientSource {
 
   absl::Status Run(const std::string& name, bool with_shared_memory) {
     v1::WorkerMessage hello;
-    hello.mutable_register_()->set_protocol_version(2);
+    hello.mutable_register_()->set_protocol_version(3);
     hello.mutable_register_()->set_name(name);
     hello.mutable_register_()->set_threads(1);
     stream_.Register(hello, with_shared_memory);
+    std::thread heart([this] {
+      while (!stopped_.WaitForNotificationWithTimeout(absl::Seconds(1))) stream_.SendHeartbeat();
+    });
     while (const auto message = inbox_.Take()) {
       if (message->has_prepare_job()) Prepare(message->prepare_job());
       if (message->has_round()) Answer(message->round());
     }
+    stopped_.Notify();
+    heart.join();
     return stream_.AwaitEnd();
   }
 
@@ -133,6 +142,7 @@ class GradientSource {
     v1::GradientChunk& chunk = *message.mutable_gradient_chunk();
     chunk.set_job_id(round.job_id());
     chunk.set_step(round.step());
+    chunk.set_round(round.round());
     chunk.set_first_shard(node.first_shard());
     chunk.set_end_shard(node.end_shard());
     for (int i = 0; i < replica_->chunk_count(); ++i) {
@@ -152,6 +162,7 @@ class GradientSource {
   }
 
   Inbox inbox_;
+  absl::Notification stopped_;
   std::unique_ptr<JobPlan> plan_;
   int64_t elements_ = 0;
   std::unique_ptr<ParameterReplica> replica_;
@@ -167,6 +178,7 @@ int Main(int argc, char** argv) {
   app.add_option("--threads", ignored, "as lockstep-worker's; it uses one");
   app.add_option("--shared-memory", shared_memory)->check(CLI::IsMember({"auto", "off"}));
   CLI11_PARSE(app, argc, argv);
+  SkipLockOrderChecks();
   GradientSource source(server);
   const absl::Status status = source.Run(name, shared_memory == "auto");
   std::fprintf(stderr, "gradient_source: %s\n", status.ToString().c_str());

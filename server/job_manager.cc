@@ -13,6 +13,7 @@
 #include "engine/model/machine_memory.h"
 #include "server/build_parameter_store.h"
 #include "server/storage/initial_parameters.h"
+#include "server/storage/quarantine_list.h"
 
 namespace lockstep::server {
 namespace {
@@ -71,7 +72,10 @@ absl::StatusOr<std::unique_ptr<JobManager>> JobManager::Open(Options options) {
       manager->OnEvent(job.job_id(), "database_restored", recovery);
     }
   }
+  auto quarantines = ReadQuarantines(manager->store_->state_dir());
+  if (!quarantines.ok()) return quarantines.status();
   absl::MutexLock lock(&manager->mutex_);
+  manager->registry_.RestoreQuarantines(*std::move(quarantines));
   for (const v1::Job& job : *unfinished) {
     if (const absl::Status damaged = CheckRecord(job); !damaged.ok()) {
       std::fprintf(stderr, "%s is left out: %s\n", job.job_id().c_str(),

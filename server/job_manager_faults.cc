@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/job_manager.h"
 #include "server/storage/checkpoint.h"
+#include "server/storage/quarantine_list.h"
 
 namespace lockstep::server {
 
@@ -73,12 +74,14 @@ void JobManager::OnQuarantine(const std::string& job_id, const std::string& work
   OnEvent(job_id, "worker_quarantined", absl::StrCat(worker, ": ", reason));
   background_.Post([this, job_id, worker, reason] {
     std::shared_ptr<JobExecution> runner;
+    QuarantineList quarantines;
     {
       absl::MutexLock lock(&mutex_);
       RegisteredWorker* const found = registry_.Find(worker);
       // Gone meanwhile; its name may be another one's.
       if (found == nullptr || found->job_id != job_id) return;
       registry_.Quarantine(worker, reason);
+      quarantines = registry_.quarantines();
       found->job_id.clear();
       v1::ServerMessage message;
       message.mutable_quarantine()->set_reason(reason);
@@ -88,6 +91,7 @@ void JobManager::OnQuarantine(const std::string& job_id, const std::string& work
       ++changes_;
     }
     if (runner != nullptr) runner->RemoveWorker(worker);
+    Report(job_id, WriteQuarantines(store_->state_dir(), quarantines));
     absl::MutexLock lock(&mutex_);
     Reschedule();
   });

@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "lockstep/v1/job_service.pb.h"
 #include "lockstep/v1/worker_service.pb.h"
+#include "server/storage/quarantine_list.h"
 #include "server/worker_link.h"
 
 namespace lockstep::server {
@@ -63,13 +64,16 @@ class WorkerRegistry {
       absl::Time now, const std::function<absl::Duration(const RegisteredWorker&)>& lease_of) const;
   // Trusts the worker no more, nor its process when it connects again.
   void Quarantine(const std::string& name, const std::string& reason);
+  // Processes that are not trusted, for a server that is started again.
+  const QuarantineList& quarantines() const { return quarantined_; }
+  // Requires: no worker has been added yet.
+  void RestoreQuarantines(QuarantineList list) { quarantined_ = std::move(list); }
   std::vector<v1::Worker> Describe(absl::Time now) const;
 
  private:
   std::map<std::string, RegisteredWorker> workers_;
   std::set<std::string> retired_;
-  // Why, by host and process id.
-  std::map<std::pair<std::string, uint32_t>, std::string> quarantined_;
+  QuarantineList quarantined_;
 };
 
 }  // namespace lockstep::server

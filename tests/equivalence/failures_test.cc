@@ -164,6 +164,14 @@ TEST_F(FailuresTest, AWorkerThatAnswersWronglyIsFoundAndGetsNoMoreWork) {
   for (const v1::Worker& worker : workers.workers()) {
     EXPECT_EQ(worker.quarantine().empty(), worker.name() != "broken") << worker.name();
   }
+  // A server that is started again still knows it.
+  cluster_.KillServer();
+  cluster_.RestartServer();
+  cluster_.WaitForWorkers(3);
+  const v1::ListWorkersResponse again = cluster_.Workers();
+  for (const v1::Worker& worker : again.workers()) {
+    EXPECT_EQ(worker.quarantine().empty(), worker.name() != "broken") << worker.name();
+  }
 }
 
 TEST_F(FailuresTest, ABrokenConnectionIsMadeAnew) {
