@@ -28,7 +28,7 @@ client           client/** engine/** proto/** lockstep/v1
 '
 
 # What may use gRPC, protobuf, SIMD and OpenMP pragmas: patterns of files.
-readonly grpc_files='/(job_service|fake_job_service|worker_service|parameter_server|server_stream|worker|job_client|transport_arguments|grpc_lifetime|hostile_peer|[a-z_]*_codec)(_test)?\.(h|cc)$'
+readonly grpc_files='/(job_service|fake_job_service|worker_service|parameter_server|server_stream|worker|job_client|transport_arguments|grpc_lifetime|hostile_peer|remote_fake_workers|[a-z_]*_codec)(_test)?\.(h|cc)$'
 readonly engine_without_proto='^engine/([a-z_.]*$|kernels/|autograd/|nn/|optim/|data/)'
 
 folders=()
