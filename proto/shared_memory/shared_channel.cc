@@ -24,7 +24,6 @@ constexpr size_t kMostMessageBytes = 64 << 20;
 
 // Waits up to this long are worth a spin: being woken costs about half of it.
 constexpr absl::Duration kSpin = absl::Microseconds(100);
-constexpr absl::Duration kLongestCountedWait = absl::Milliseconds(2);
 
 uint64_t Padded(uint64_t bytes) { return (bytes + 7) / 8 * 8; }
 
@@ -172,16 +171,21 @@ void SharedChannel::Release(uint64_t position) {
 
 void SharedChannel::Wait(absl::Duration timeout) {
   if (Readable() || interrupted()) return;
-  const absl::Time begin = Now();
-  if (usual_wait_ <= kSpin) Spin(kSpin);
-  if (!Readable() && !interrupted()) Sleep(timeout);
-  const absl::Duration waited = std::min(Now() - begin, kLongestCountedWait);
-  usual_wait_ = (3 * usual_wait_ + waited) / 4;
+  if (spin_policy_.NextSpins()) {
+    const bool found = Spin();
+    spin_policy_.SpinEnded(found);
+    if (found) return;
+  }
+  Sleep(timeout);
 }
 
-void SharedChannel::Spin(absl::Duration limit) const {
-  const absl::Time end = Now() + limit;
-  while (!Readable() && !interrupted() && Now() < end) std::this_thread::yield();
+bool SharedChannel::Spin() const {
+  const absl::Time end = Now() + kSpin;
+  while (!Readable() && !interrupted()) {
+    if (Now() >= end) return false;
+    std::this_thread::yield();
+  }
+  return true;
 }
 
 void SharedChannel::Sleep(absl::Duration timeout) {

@@ -23,6 +23,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "proto/shared_memory/shared_region.h"
+#include "proto/shared_memory/spin_policy.h"
 
 namespace lockstep {
 
@@ -65,7 +66,7 @@ class SharedChannel {
   // What messages before this position refer to is not needed any more.
   void Release(uint64_t position);
   // Returns when there is something to read, after Interrupt, or after about
-  // `timeout`. Spins a little before it sleeps where the last waits were short.
+  // `timeout`. Spins a little before it sleeps where that has been of use.
   void Wait(absl::Duration timeout);
 
   // Ends the present and all further waits. Threads: any.
@@ -79,7 +80,8 @@ class SharedChannel {
   Control& own_control() const;
   const Control& peer_control() const;
   bool Readable() const;
-  void Spin(absl::Duration limit) const;
+  // Whether it found something to do.
+  bool Spin() const;
   void Sleep(absl::Duration timeout);
   void CopyOut(uint64_t position, char* to, size_t size) const;
   void CopyIn(uint64_t position, const char* from, size_t size);
@@ -89,8 +91,7 @@ class SharedChannel {
   uint64_t written_ = 0;
   uint64_t read_ = 0;
   std::string parts_;  // of a message that goes on
-  // Mean of the last waits, the later ones counting more.
-  absl::Duration usual_wait_ = absl::ZeroDuration();
+  SpinPolicy spin_policy_;
   std::atomic<bool> interrupted_{false};
   std::atomic<bool> sleeping_{false};
 };
