@@ -45,12 +45,23 @@ RunMode Mode(const TrainOptions& options) {
   return options.overwrite ? RunMode::kOverwrite : RunMode::kNew;
 }
 
-// The same job once more, with nothing done to it, and whether its model is the
-// same. Requires: `chaotic` has written one.
-int CompareWithCalmRun(const TrainOptions& options, const Environment& environment,
-                       const v1::JobSpec& spec, const std::string& output,
-                       EmbeddedClusterOptions cluster, InterruptWatcher* interrupt,
-                       const TrainSession& chaotic) {
+constexpr size_t kSha256Digits = 64;
+
+absl::Status CheckCalmSha256(const std::string& hash) {
+  if (hash.empty()) return absl::OkStatus();
+  if (hash.size() == kSha256Digits &&
+      hash.find_first_not_of("0123456789abcdef") == std::string::npos) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat("--calm-sha256: got '", hash, "', want ",
+                                                 kSha256Digits, " lower-case hexadecimal digits"));
+}
+
+// Trains the same job once more with nothing done to it, in OUTPUT/calm.
+// Returns the exit code; `sha256` is the model's if that is 0.
+int CalmRun(const TrainOptions& options, const Environment& environment, const v1::JobSpec& spec,
+            const std::string& output, EmbeddedClusterOptions cluster, InterruptWatcher* interrupt,
+            std::string* sha256) {
   TrainOptions calm = options;
   calm.chaos.clear();
   calm.state_dir.clear();
@@ -66,16 +77,22 @@ int CompareWithCalmRun(const TrainOptions& options, const Environment& environme
   cluster.corrupt_shard = 0;
   TrainSession session(quiet, calm, spec, folder->get(), interrupt);
   const int code = session.Run(cluster);
-  if (code != kExitOk) return code;
+  *sha256 = session.model_sha256();
+  return code;
+}
+
+// Says what chaos has done, and whether model and ledger are right all the same.
+// Requires: `chaotic` has written a model.
+int Compare(const TrainOptions& options, const Environment& environment,
+            const std::string& calm_sha256, const TrainSession& chaotic) {
   const v1::ExampleLedger& ledger = chaotic.job().progress().ledger();
   const bool exact =
       ledger.consumed() == ledger.total() && ledger.lost() == 0 && ledger.twice() == 0;
-  const bool equal = session.model_sha256() == chaotic.model_sha256();
+  const bool equal = calm_sha256 == chaotic.model_sha256();
   std::ostream& out = options.format == OutputFormat::kText ? *environment.out : *environment.err;
   out << "chaos (seed " << options.chaos_seed << "): " << chaotic.chaos_summary() << '\n'
       << "examples consumed: " << LedgerText(ledger) << '\n'
-      << "calm run's sha256: " << session.model_sha256() << (equal ? ": equal" : ": DIFFERENT")
-      << std::endl;
+      << "calm run's sha256: " << calm_sha256 << (equal ? ": equal" : ": DIFFERENT") << std::endl;
   if (equal && exact) return kExitOk;
   return Fail(environment,
               absl::InternalError(equal ? "the ledger of examples is not exact"
@@ -98,6 +115,8 @@ int Run(const TrainOptions& options, const Environment& environment) {
                                  "want one whose bits do not depend on the order of arrival: there "
                                  "is no calm run to compare with (lockstep replay repeats one)"));
   }
+  const absl::Status calm_hash = CheckCalmSha256(options.calm_sha256);
+  if (!calm_hash.ok()) return Fail(environment, calm_hash);
   const int workers = WorkerCount(options, *spec);
   const absl::Status enough = CheckWorkerCount(workers, *spec);
   if (!enough.ok()) return Fail(environment, enough);
@@ -127,9 +146,13 @@ int Run(const TrainOptions& options, const Environment& environment) {
   }
   TrainSession session(environment, options, *spec, folder->get(), &interrupt);
   if (!options.chaos.empty()) session.SetChaos(plan);
-  const int code = session.Run(*cluster);
+  int code = session.Run(*cluster);
   if (options.chaos.empty() || code != kExitOk) return code;
-  return CompareWithCalmRun(options, environment, calm_spec, output, *cluster, &interrupt, session);
+  std::string calm_sha256 = options.calm_sha256;
+  if (calm_sha256.empty()) {
+    code = CalmRun(options, environment, calm_spec, output, *cluster, &interrupt, &calm_sha256);
+  }
+  return code == kExitOk ? Compare(options, environment, calm_sha256, session) : code;
 }
 
 }  // namespace
@@ -159,6 +182,11 @@ CommandFunction DeclareTrain(CLI::App* app) {
                       "corrupt-shard=PART (docs/fault_model.md)")
           ->type_name("PLAN");
   app->add_option("--chaos-seed", options->chaos_seed, "Which faults come when. Default: 1")
+      ->needs(chaos);
+  app->add_option(
+         "--calm-sha256", options->calm_sha256,
+         "The calm run's model sha256, where it is known: compare with it and skip that run")
+      ->type_name("HEX")
       ->needs(chaos);
   CLI::Option* resume =
       app->add_flag("--resume", options->resume, "Go on with the run in the output folder");

@@ -188,6 +188,22 @@ TEST_F(TrainCommandTest, ChecksTheWorkerCountBeforeAnythingStarts) {
   EXPECT_FALSE(fs::exists(output_));
 }
 
+TEST_F(TrainCommandTest, ComparesWithTheCalmHashThatIsGivenAndRunsNothingForIt) {
+  const std::string other(64, 'a');
+  EXPECT_EQ(Train({"--chaos", "kill-worker=1000s", "--calm-sha256", other}), kExitFailed);
+  EXPECT_TRUE(OutHas("calm run's sha256: " + other + ": DIFFERENT\n")) << out_.str();
+  EXPECT_TRUE(ErrHas("not that of the calm run")) << err_.str();
+  EXPECT_FALSE(fs::exists(output_ + "/calm"));
+}
+
+TEST_F(TrainCommandTest, RefusesACalmHashThatIsNone) {
+  EXPECT_EQ(Train({"--chaos", "kill-worker=1000s", "--calm-sha256", "ABC"}), kExitUsage);
+  EXPECT_TRUE(ErrHas("--calm-sha256: got 'ABC', want 64 lower-case hexadecimal digits"))
+      << err_.str();
+  EXPECT_EQ(Train({"--calm-sha256", std::string(64, 'a')}), kExitUsage) << "without --chaos";
+  EXPECT_FALSE(fs::exists(output_));
+}
+
 TEST_F(TrainCommandTest, NamesMissingPrograms) {
   fs::remove(programs_ + "/lockstep-worker");
   EXPECT_EQ(Train(), kExitFailed);

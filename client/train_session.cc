@@ -45,6 +45,7 @@ std::string ResumeCommand(const TrainOptions& options) {
   add("--state-dir", options.state_dir);
   add("--chaos", options.chaos);
   add("--chaos-seed", options.chaos.empty() ? "" : absl::StrCat(options.chaos_seed));
+  add("--calm-sha256", options.calm_sha256);
   add("--instruction-set", options.instruction_set == "best" ? "" : options.instruction_set);
   return command;
 }

@@ -33,6 +33,7 @@ struct TrainOptions {
   bool overwrite = false;
   std::string chaos;  // empty: none
   uint64_t chaos_seed = 1;
+  std::string calm_sha256;  // what --chaos compares with; empty: of a calm run after it
   OutputFormat format = OutputFormat::kText;
 };
 

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <string>
+#include <vector>
 
 #include "tests/testing/job_file_writer.h"
 #include "tests/testing/logged_folder.h"
@@ -24,10 +26,22 @@ DigitsJob LongJob(int epochs) {
 }
 
 CommandResult TrainUnderChaos(const LoggedFolder& folder, const std::string& plan, int seed,
-                              int epochs) {
-  return RunLockstep(folder, {"train", WriteDigitsJob(folder, LongJob(epochs)), "--workers", "3",
-                              "--threads", "1", "--output", folder.PathOf("run"), "--overwrite",
-                              "--chaos", plan, "--chaos-seed", std::to_string(seed)});
+                              int epochs, const std::vector<std::string>& more = {}) {
+  std::vector<std::string> arguments = {"train",
+                                        WriteDigitsJob(folder, LongJob(epochs)),
+                                        "--workers",
+                                        "3",
+                                        "--threads",
+                                        "1",
+                                        "--output",
+                                        folder.PathOf("run"),
+                                        "--overwrite",
+                                        "--chaos",
+                                        plan,
+                                        "--chaos-seed",
+                                        std::to_string(seed)};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return RunLockstep(folder, arguments);
 }
 
 void ExpectEqual(const CommandResult& result) {
@@ -52,6 +66,14 @@ TEST(ChaosTest, AllFaultsAtOnce) {
                               "kill-worker=2s,kill-server=4s,stall-worker=3s,"
                               "drop-connection=1500ms,corrupt-shard=0.001",
                               3, 150));
+}
+
+TEST(ChaosTest, ComparesWithTheHashOfAnEarlierCalmRun) {
+  LoggedFolder folder;
+  const std::string calm =
+      TrainedHash(folder, WriteDigitsJob(folder, LongJob(50)), "calm", {"--workers", "1"});
+  ExpectEqual(TrainUnderChaos(folder, "kill-worker=300ms", 4, 50, {"--calm-sha256", calm}));
+  EXPECT_FALSE(std::filesystem::exists(folder.PathOf("run/calm")));
 }
 
 TEST(ChaosTest, APlanThatCannotBeIsRefusedBeforeAnythingStarts) {
