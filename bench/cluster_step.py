@@ -38,6 +38,7 @@ MLPS = {
     "tiny": [128, 10],
     "mlp": [512, 256, 10],
     "wide_mlp": [2048, 2048, 10],
+    "thirty_million": [5000, 5000, 10],
     "hundred_million": [10000, 9200, 10],
 }
 CNN = """\

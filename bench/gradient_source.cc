@@ -22,6 +22,7 @@
 #include "engine/model/build_model.h"
 #include "engine/model/job_plan.h"
 #include "engine/shard_tree.h"
+#include "engine/storage.h"
 #include "engine/tensor.h"
 #include "proto/codec/transport_arguments.h"
 #include "proto/shared_memory/shared_blocks.h"
@@ -179,6 +180,7 @@ int Main(int argc, char** argv) {
   app.add_option("--shared-memory", shared_memory)->check(CLI::IsMember({"auto", "off"}));
   CLI11_PARSE(app, argc, argv);
   SkipLockOrderChecks();
+  KeepFreedMemory();
   GradientSource source(server);
   const absl::Status status = source.Run(name, shared_memory == "auto");
   std::fprintf(stderr, "gradient_source: %s\n", status.ToString().c_str());
