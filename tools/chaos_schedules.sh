@@ -22,7 +22,7 @@ while getopts n:s:j:w: option; do
   esac
 done
 shift $((OPTIND - 1))
-plan=${1:-kill-worker=5s,kill-server=9s,stall-worker=7s,drop-connection=3s,corrupt-shard=0.001}
+plan=${1:-kill-worker=5s,kill-server=20s,stall-worker=7s,drop-connection=3s,corrupt-shard=0.001}
 lockstep=${LOCKSTEP:-build/bin/lockstep}
 folder=$(mktemp -d)
 session=
