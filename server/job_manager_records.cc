@@ -215,7 +215,10 @@ void JobManager::WritePending(const std::string& job_id) {
     status = WriteProof(job_id);
   }
   if (status.ok() && pending.best.has_value()) status = Save(job_id, spec, *pending.best);
-  if (status.ok() && pending.checkpoint.has_value()) {
+  // Often the same one, which would be read back to see that it is there.
+  const bool is_saved = pending.best.has_value() && pending.checkpoint.has_value() &&
+                        pending.best->step == pending.checkpoint->step;
+  if (status.ok() && pending.checkpoint.has_value() && !is_saved) {
     status = Save(job_id, spec, *pending.checkpoint);
   }
   Report(job_id, status);
