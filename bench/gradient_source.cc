@@ -49,13 +49,13 @@ class GradientSource {
             },
             [this](std::shared_ptr<WorkerSharedMessages> shared) {
               inbox_.ContinueFrom({[this, shared] { return NextShared(*shared); },
-                                   [shared] { shared->Interrupt(); }});
+                                   [] { return std::nullopt; }, [shared] { shared->Interrupt(); }});
             },
             [this] { inbox_.Close(); }) {}
 
   absl::Status Run(const std::string& name, bool with_shared_memory) {
     v1::WorkerMessage hello;
-    hello.mutable_register_()->set_protocol_version(3);
+    hello.mutable_register_()->set_protocol_version(4);
     hello.mutable_register_()->set_name(name);
     hello.mutable_register_()->set_threads(1);
     stream_.Register(hello, with_shared_memory);

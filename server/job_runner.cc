@@ -52,6 +52,7 @@ void JobRunner::GoOn() {
   if (!in_round_) return Advance();
   SettleBallots();
   if (!ended_) HandOutFreedNodes();
+  if (!ended_) GiveCredit();
 }
 
 void JobRunner::ReleaseWorker(const std::string& name) {
@@ -172,7 +173,10 @@ void JobRunner::StartRound() {
   chunks_done_ = 0;
   anomalies_.clear();
   losses_ = std::make_unique<LossTree>(plan_.shards);
+  credit_.reset();
+  held_back_.clear();
   if (kind_ == v1::TRAIN) {
+    credit_.emplace(plan_.shards);
     store_->BeginStep();
     ledger_.Begin();
     optim::UpdateStep update;
@@ -209,7 +213,7 @@ void JobRunner::StartRound() {
   names = AvailableWorkers();
   std::sort(names.begin(), names.end());  // the same shards as before, as far as can be
   const std::vector<ShardNode> audited = OpenAudits();
-  const auto nodes = AssignShardsAround(plan_.shards, static_cast<int>(names.size()), audited);
+  const auto nodes = Assign(static_cast<int>(names.size()), audited);
   HandOut(names, nodes);
   HandOutAudits(names, nodes);
 }
@@ -225,41 +229,61 @@ std::vector<ShardNode> JobRunner::MaybeCut(const std::vector<ShardNode>& nodes) 
   return shards;
 }
 
+std::vector<std::vector<ShardNode>> JobRunner::Assign(int workers,
+                                                      const std::vector<ShardNode>& audited) const {
+  auto nodes = AssignShardsAround(plan_.shards, workers, audited);
+  if (kind_ != v1::TRAIN) return nodes;
+  std::vector<ShardNode> all;
+  for (const auto& mine : nodes) {
+    for (const ShardNode& node : MaybeCut(mine)) all.push_back(node);
+  }
+  if (SendCredit::IsEnoughFor(plan_.shards, all)) return nodes;
+  return DealShards(plan_.shards, workers,
+                    spec_.tensor_digests().shards() ? MaybeCut({{0, plan_.shards}}) : audited);
+}
+
 void JobRunner::HandOut(const std::vector<std::string>& names,
                         const std::vector<std::vector<ShardNode>>& nodes) {
+  AskCredit(nodes);
   for (size_t i = 0; i < names.size(); ++i) {
-    if (nodes[i].empty()) continue;
-    Participant& participant = participants_[names[i]];
-    if (participant.version != step_) SendCurrentParameters(participant);
-    participant.follows |= chunks_done_ == 0;
-    v1::ServerMessage message;
-    v1::Round& round = *message.mutable_round();
-    round.set_job_id(job_id_);
-    round.set_round(round_);
-    round.set_kind(kind_);
-    round.set_step(step_);
-    round.set_learning_rate_factor(learning_rate_factor_);
-    if (participant.outstanding.empty()) {
-      participant.first_shard = nodes[i].front().first;
-      participant.end_shard = participant.first_shard;
-      participant.asked_at = now_();
-      participant.asked_shards = 0;
-    }
-    for (const ShardNode& node : MaybeCut(nodes[i])) {
-      v1::ShardRange& range = *round.add_nodes();
-      range.set_first_shard(node.first);
-      range.set_end_shard(node.end);
-      Outstanding& outstanding = participant.outstanding[node];
-      outstanding.missing = kind_ == v1::TRAIN ? store_->chunk_count() : 0;
-      outstanding.chunks.assign(outstanding.missing, false);
-      participant.first_shard = std::min(participant.first_shard, node.first);
-      participant.end_shard = std::max(participant.end_shard, node.end);
-      participant.asked_shards += node.size();
-      const auto ballot = ballots_.find(node);
-      if (ballot != ballots_.end()) ballot->second.Ask(names[i]);
-    }
-    participant.link->Send(message);
+    if (!nodes[i].empty()) HandOutTo(names[i], nodes[i]);
   }
+}
+
+void JobRunner::HandOutTo(const std::string& name, const std::vector<ShardNode>& nodes) {
+  Participant& participant = participants_[name];
+  if (participant.version != step_) SendCurrentParameters(participant);
+  participant.follows |= chunks_done_ == 0;
+  v1::ServerMessage message;
+  v1::Round& round = *message.mutable_round();
+  round.set_job_id(job_id_);
+  round.set_round(round_);
+  round.set_kind(kind_);
+  round.set_step(step_);
+  round.set_learning_rate_factor(learning_rate_factor_);
+  if (participant.outstanding.empty()) {
+    participant.first_shard = nodes.front().first;
+    participant.end_shard = participant.first_shard;
+    participant.asked_at = now_();
+    participant.asked_shards = 0;
+    participant.was_held = false;
+  }
+  for (const ShardNode& node : MaybeCut(nodes)) {
+    v1::ShardRange& range = *round.add_nodes();
+    range.set_first_shard(node.first);
+    range.set_end_shard(node.end);
+    Outstanding& outstanding = participant.outstanding[node];
+    outstanding.missing = kind_ == v1::TRAIN ? store_->chunk_count() : 0;
+    outstanding.chunks.assign(outstanding.missing, false);
+    outstanding.held = HoldBack(name, participant, node);
+    if (outstanding.held) range.set_hold(true);
+    participant.first_shard = std::min(participant.first_shard, node.first);
+    participant.end_shard = std::max(participant.end_shard, node.end);
+    participant.asked_shards += node.size();
+    const auto ballot = ballots_.find(node);
+    if (ballot != ballots_.end()) ballot->second.Ask(name);
+  }
+  participant.link->Send(message);
 }
 
 void JobRunner::HandOutFreedNodes() {
@@ -278,7 +302,7 @@ void JobRunner::HandOutFreedNodes() {
 void JobRunner::EndUnfinished() {
   // Where the optimizer's state is already part of the next step's, the last
   // checkpoint is the best there is.
-  const bool untouched = chunks_done_ == 0 && chunks_in_flight_ == 0;
+  const bool untouched = chunks_done_ == 0 && adding_.empty();
   End(stop_->first, stop_->second, /*with_checkpoint=*/untouched);
 }
 
@@ -324,6 +348,10 @@ absl::Status JobRunner::CheckGradientChunk(const Participant& participant,
   if (participant.outstanding.count(node) == 0) {
     return absl::InvalidArgumentError(absl::StrCat("gradient_chunk: got shards [", node.first, ", ",
                                                    node.end, "), want a node that was handed out"));
+  }
+  if (participant.outstanding.at(node).held) {
+    return absl::InvalidArgumentError(absl::StrCat("gradient_chunk: got shards [", node.first, ", ",
+                                                   node.end, "), want a node that may be sent"));
   }
   if (message.chunk() >= static_cast<uint32_t>(store_->chunk_count()) ||
       elements != store_->ChunkElements(message.chunk())) {
@@ -378,24 +406,26 @@ absl::Status JobRunner::OnGradientChunk(const std::string& name, const v1::Gradi
       shard_chunk_digests_[row + chunk] = kept_digest;
     }
     aggregation = aggregation_;
-    ++chunks_in_flight_;
+    adding_.insert(node.first);
   }
   const uint64_t bits = contested ? digest() : 0;
   if (contested) {
     absl::MutexLock lock(&mutex_);
     if (ended_ || aggregation != aggregation_ || !CastVote(name, node, chunk, bits)) {
-      --chunks_in_flight_;
+      NoteAdded(node);
+      if (!ended_ && aggregation == aggregation_) GiveCredit();
       return absl::OkStatus();
     }
   }
   const auto complete = aggregation->Add(chunk, node, std::move(values));
   absl::MutexLock lock(&mutex_);
-  --chunks_in_flight_;
+  NoteAdded(node);
   if (ended_ || aggregation != aggregation_) return absl::OkStatus();
   for (int done = complete.first; done < complete.end; ++done) {
     PublishChunk(done);
     ++chunks_done_;
   }
+  if (contested || node.first < losses_->FirstMissing()) GiveCredit();
   if (complete.first < complete.end) FinishRoundIfDone();
   return absl::OkStatus();
 }
@@ -459,6 +489,7 @@ absl::Status JobRunner::OnNodeResult(const std::string& name, const v1::NodeResu
   // Of other nodes' ballots an answer changes nothing.
   if (ballots_.count(node) > 0) SettleBallots();
   if (ended_) return absl::OkStatus();
+  GiveCredit();
   LetGo(name);
   FinishRoundIfDone();
   return absl::OkStatus();
@@ -496,7 +527,7 @@ void JobRunner::CountLosses(const std::string& name, const ShardNode& node, cons
 }
 
 void JobRunner::NoteAnswered(Participant& participant) {
-  if (!participant.outstanding.empty()) return;
+  if (!participant.outstanding.empty() || participant.was_held) return;
   Pace().Add(now_() - participant.asked_at, participant.asked_shards);
 }
 
@@ -515,6 +546,7 @@ void JobRunner::FinishRoundIfDone() {
 void JobRunner::CommitStep() {
   const uint64_t examples = RoundExamples();
   in_round_ = false;
+  most_sums_ = MostSums();
   aggregation_ = nullptr;
   KeepBallots();
   const double loss_sum = losses_->root().sum;

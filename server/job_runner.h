@@ -44,6 +44,7 @@
 #include "server/node_ballot.h"
 #include "server/parameter_store.h"
 #include "server/rewind.h"
+#include "server/send_credit.h"
 #include "server/shard_ledger.h"
 #include "server/step_aggregation.h"
 #include "server/storage/checkpoint.h"
@@ -87,6 +88,7 @@ class JobRunner : public JobExecution {
   struct Outstanding {
     std::vector<bool> chunks;
     int missing = 0;
+    bool held = false;  // its worker must not send it yet
   };
   struct Participant {
     std::shared_ptr<WorkerLink> link;
@@ -100,6 +102,8 @@ class JobRunner : public JobExecution {
     // Since when it has had what is outstanding, and how many shards that was.
     absl::Time asked_at;
     int asked_shards = 0;
+    // Some of it had to wait until it could be sent: its time is no measure.
+    bool was_held = false;
     // Nodes of earlier rounds that it has not answered: until then it is
     // behind, and gets work only where nobody else is there.
     std::set<std::pair<uint64_t, ShardNode>> late;
@@ -126,8 +130,14 @@ class JobRunner : public JobExecution {
   // Begins the next round, if there is one, and workers for it.
   void Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StartRound() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The round's nodes for so many workers, those of `audited` by themselves.
+  std::vector<std::vector<ShardNode>> Assign(int workers,
+                                             const std::vector<ShardNode>& audited) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void HandOut(const std::vector<std::string>& names,
                const std::vector<std::vector<ShardNode>>& nodes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void HandOutTo(const std::string& name, const std::vector<ShardNode>& nodes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The nodes' shards, one by one where each one's gradient is to be digested.
   std::vector<ShardNode> MaybeCut(const std::vector<ShardNode>& nodes) const
@@ -146,8 +156,26 @@ class JobRunner : public JobExecution {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckGradientChunk(const Participant& participant, const v1::GradientChunk& message,
                                   int64_t elements) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A chunk of the node has been added, or dropped.
+  void NoteAdded(const ShardNode& node) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    adding_.erase(adding_.find(node.first));
+  }
   void CountLosses(const std::string& name, const ShardNode& node, const Losses& losses)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // ---- which sums may be sent (job_runner_credit.cc)
+  // Before nodes are handed out: whoever may send because of them is told.
+  void AskCredit(const std::vector<std::vector<ShardNode>>& nodes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of the node with its worker: whether it must wait.
+  bool HoldBack(const std::string& name, Participant& participant, const ShardNode& node)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // After something has come that counts: the next ones may send.
+  void GiveCredit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TellSenders(const std::vector<ShardNode>& nodes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether all that it has in hand waits for credit: no reason to wonder about it.
+  static bool IsHeldBack(const Participant& participant);
+  uint32_t MostSums() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // ---- several workers for one node (job_runner_ballots.cc)
   // The round's audited nodes, with a ballot for each.
@@ -249,8 +277,13 @@ class JobRunner : public JobExecution {
   std::shared_ptr<StepAggregation> aggregation_ ABSL_GUARDED_BY(mutex_);
   double learning_rate_factor_ ABSL_GUARDED_BY(mutex_) = 1;  // the schedule's, in training
   int chunks_done_ ABSL_GUARDED_BY(mutex_) = 0;
-  int chunks_in_flight_ ABSL_GUARDED_BY(mutex_) = 0;  // being added, without mutex_
+  // Of the nodes of which a chunk is being added, without mutex_: the first shard.
+  std::multiset<int> adding_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<LossTree> losses_ ABSL_GUARDED_BY(mutex_);
+  // Of a training step, and who waits for it by node (or did, and is gone).
+  std::optional<SendCredit> credit_ ABSL_GUARDED_BY(mutex_);
+  std::map<ShardNode, std::vector<std::string>> held_back_ ABSL_GUARDED_BY(mutex_);
+  uint32_t most_sums_ ABSL_GUARDED_BY(mutex_) = 0;  // of the steps before
   // With tensor_digests.shards, in training: of each shard's chunks, one shard
   // after another, as they come.
   std::vector<uint64_t> shard_chunk_digests_ ABSL_GUARDED_BY(mutex_);

@@ -64,7 +64,7 @@ void JobRunner::Tick() {
   const absl::Time now = now_();
   const WorkPace& pace = Pace();
   for (auto& [name, participant] : participants_) {
-    if (participant.outstanding.empty()) continue;
+    if (participant.outstanding.empty() || IsHeldBack(participant)) continue;
     const absl::Duration elapsed = now - participant.asked_at;
     const absl::Duration late = pace.LateAfter(participant.asked_shards);
     if (elapsed > pace.HangsAfter(participant.asked_shards)) {
@@ -82,7 +82,8 @@ void JobRunner::Speculate(const Participant& late, std::vector<std::string>* idl
   std::map<std::string, std::vector<ShardNode>> shares;
   size_t turn = 0;
   for (const auto& [node, outstanding] : late.outstanding) {
-    if (HoldersOf(node) > 1) continue;
+    // One that must not be sent yet may be done already.
+    if (outstanding.held || HoldersOf(node) > 1) continue;
     const std::string& name = (*idle)[turn++ % idle->size()];
     auto ballot = ballots_.find(node);
     // One that has answered already cannot give a second opinion.
@@ -242,6 +243,7 @@ void JobRunner::GoBack(uint64_t step, const std::string& reason) {
   rewind.shards_audited = shards_audited_;
   rewind.shards_speculated = shards_speculated_;
   rewind.answers_dropped = answers_dropped_;
+  rewind.most_sums = MostSums();
   ended_ = true;
   in_round_ = false;
   aggregation_ = nullptr;

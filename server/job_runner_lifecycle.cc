@@ -52,6 +52,7 @@ void JobRunner::GoOnFrom(Rewind rewind) {
   shards_audited_ = rewind.shards_audited;
   shards_speculated_ = rewind.shards_speculated;
   answers_dropped_ = rewind.answers_dropped;
+  most_sums_ = rewind.most_sums;
   announced_ = true;
 }
 
@@ -83,6 +84,7 @@ void JobRunner::Fail(const std::string& reason) {
 void JobRunner::End(v1::JobState state, const std::string& reason, bool with_checkpoint) {
   ended_ = true;
   in_round_ = false;
+  most_sums_ = MostSums();
   aggregation_ = nullptr;
   std::optional<Checkpoint> checkpoint;
   if (with_checkpoint) checkpoint = Snapshot();
@@ -179,6 +181,7 @@ void JobRunner::FillProgress(v1::Job* job) const {
   progress.set_shards_audited(shards_audited_);
   progress.set_shards_speculated(shards_speculated_);
   progress.set_answers_dropped(answers_dropped_);
+  progress.set_most_partial_sums(MostSums());
   progress.set_longest_pause_seconds(absl::ToDoubleSeconds(longest_pause_));
   job->clear_workers();
   for (const auto& entry : participants_) {

@@ -59,6 +59,16 @@ class ReductionTree {
     return next != sums_.begin() && std::prev(next)->first.Contains(node);
   }
 
+  // The first shard that is not in, or one behind the last where all are.
+  int FirstMissing() const {
+    int first = 0;
+    for (const auto& entry : sums_) {
+      if (entry.first.first != first) break;
+      first = entry.first.end;
+    }
+    return first;
+  }
+
   // The sum held over exactly this node; null: there is none.
   Sum* Find(const ShardNode& node) {
     const auto found = sums_.find(node);

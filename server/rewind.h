@@ -25,6 +25,7 @@ struct Rewind {
   uint64_t shards_audited = 0;
   uint64_t shards_speculated = 0;
   uint64_t answers_dropped = 0;
+  uint32_t most_sums = 0;
 };
 
 }  // namespace lockstep::server

@@ -20,6 +20,15 @@ std::vector<std::vector<ShardNode>> AssignShards(int shards, int workers);
 std::vector<std::vector<ShardNode>> AssignShardsAround(int shards, int workers,
                                                        const std::vector<ShardNode>& alone);
 
+// For a tree that would otherwise be handed out in more nodes than may be sent at
+// once (send_credit.h): blocks of shards, dealt out one after another, so that all
+// workers go through the tree from the left together, and what one of them has
+// finished is soon wanted. A block is the largest power of two of shards with which
+// no worker has an eighth more to do than with AssignShards, and which is likely to
+// have at most one of `alone`. `alone`: as above.
+std::vector<std::vector<ShardNode>> DealShards(int shards, int workers,
+                                               const std::vector<ShardNode>& alone);
+
 // The shards of a round that are computed twice, ascending: each with the
 // probability `fraction`, by the job's seed, so that nobody can know better.
 // `kind`: a number for the kind of round.

@@ -61,6 +61,40 @@ TEST(ShardAssignmentTest, AuditedNodesStandAlone) {
   }
 }
 
+TEST(ShardAssignmentTest, DealtShardsAreAllThereAndNobodyHasAnEighthMore) {
+  for (int shards : {1, 7, 25, 64, 1000}) {
+    for (int workers : {1, 3, 16, 20, 64, 100}) {
+      for (double fraction : {0.0, 0.02, 1.0}) {
+        const auto alone = ChooseAudited(3, 1, 1, shards, fraction);
+        std::set<int> seen;
+        std::set<ShardNode> nodes;
+        for (const auto& mine : DealShards(shards, workers, alone)) {
+          int size = 0;
+          for (const ShardNode& node : mine) {
+            EXPECT_TRUE(IsShardTreeNode(shards, node));
+            nodes.insert(node);
+            size += node.size();
+            for (int i = node.first; i < node.end; ++i) EXPECT_TRUE(seen.insert(i).second);
+          }
+          const int even = (shards + workers - 1) / workers;
+          EXPECT_LE(size, even + even / 8);
+        }
+        EXPECT_EQ(seen.size(), static_cast<size_t>(shards));
+        for (const ShardNode& node : alone) EXPECT_EQ(nodes.count(node), 1);
+      }
+    }
+  }
+}
+
+TEST(ShardAssignmentTest, DealtShardsGoThroughTheTreeFromTheLeft) {
+  const auto dealt = DealShards(64, 20, {});
+  EXPECT_EQ(dealt[0], (std::vector<ShardNode>{{0, 4}}));
+  EXPECT_EQ(dealt[15], (std::vector<ShardNode>{{60, 64}}));
+  EXPECT_TRUE(dealt[19].empty());
+  const auto single = DealShards(64, 22, {});
+  EXPECT_EQ(single[1], (std::vector<ShardNode>{{1, 2}, {23, 24}, {45, 46}}));
+}
+
 TEST(ShardAssignmentTest, ALargeNodeAloneMayReachOverShares) {
   const auto assigned = AssignShardsAround(8, 4, {{0, 4}});
   EXPECT_EQ(assigned[0], (std::vector<ShardNode>{{0, 4}}));

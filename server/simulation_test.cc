@@ -6,11 +6,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "server/testing/cluster_simulation.h"
 
@@ -59,7 +62,7 @@ void ExpectEqual(const SimulationOutcome& outcome, const SimulationOutcome& calm
 }
 
 // Returns how often each kind of trouble came.
-std::map<std::string, int> RunLives(SimulationOptions options) {
+std::map<std::string, int> RunLives(SimulationOptions options, uint32_t* most_sums = nullptr) {
   const SimulationOutcome calm = ClusterSimulation(options).RunCalmly();
   EXPECT_EQ(calm.trouble, "");
   std::map<std::string, int> happened;
@@ -68,6 +71,7 @@ std::map<std::string, int> RunLives(SimulationOptions options) {
     options.seed = seed;
     const SimulationOutcome outcome = ClusterSimulation(options).Run();
     ExpectEqual(outcome, calm);
+    if (most_sums != nullptr) *most_sums = std::max(*most_sums, outcome.most_sums);
     for (const auto& [what, times] : outcome.happened) happened[what] += times;
     if (testing::Test::HasFailure()) break;
   }
@@ -103,6 +107,48 @@ TEST(SimulationTest, ASampleOfShardsIsAuditedWhileAllElseGoesWrong) {
   options.spec.set_audit(0.2);
   options.stalls = 40;
   ExpectTried(RunLives(options), {"shard audited", "shard speculated"});
+}
+
+// So many shards that a tree could hold 32 sums, were they sent as they come.
+SimulationOptions ManyWorkers() {
+  SimulationOptions options;
+  options.spec = Spec();
+  options.spec.set_shards(64);
+  options.spec.set_epochs(2);
+  options.spec.set_batch_size(50);
+  options.spec.mutable_data_summary()->set_training_examples(100);
+  options.most_workers = options.first_workers = 40;
+  options.slowness = 20;  // with so many messages and turns: nobody is to hang
+  options.joins = 60;
+  options.server_deaths = 1;
+  return options;
+}
+
+void RunLivesOfManyWorkers(SimulationOptions options, std::vector<std::string> troubles) {
+  const uint64_t all = std::exchange(seeds, (seeds + 24) / 25);  // these are long
+  uint32_t most_sums = 0;
+  ExpectTried(RunLives(std::move(options), &most_sums), troubles);
+  EXPECT_GT(most_sums, 6u) << "or nothing here comes near the bound";
+  seeds = all;
+}
+
+TEST(SimulationTest, FewPartialSumsAreHeldHoweverManyWorkersComeGoAndDie) {
+  RunLivesOfManyWorkers(ManyWorkers(), {"joined", "left", "killed", "stalled", "lease lapsed",
+                                        "server killed", "shard speculated"});
+}
+
+TEST(SimulationTest, FewPartialSumsAreHeldWhereEveryShardIsAudited) {
+  SimulationOptions options = ManyWorkers();
+  options.spec.set_audit(1);
+  options.wrong_answers = 2;
+  RunLivesOfManyWorkers(options, {"shard audited", "worker quarantined"});
+}
+
+TEST(SimulationTest, FewPartialSumsAreHeldWhereEachShardIsHandedOutByItself) {
+  SimulationOptions options = ManyWorkers();
+  options.spec.mutable_tensor_digests()->set_shards(true);
+  options.most_workers = options.first_workers = 7;
+  RunLivesOfManyWorkers(options, {"joined", "killed"});
 }
 
 TEST(SimulationTest, AMinimumOfWorkersIsWaitedFor) {

@@ -27,6 +27,7 @@ StepAggregation::ChunkRange StepAggregation::Add(int chunk, const ShardNode& nod
       // Null where it has joined its sibling, which is the server's own.
       if (Tensor* const kept = target.tree.Find(node)) *kept = kept->Clone();
     }
+    NoteSums(static_cast<int>(target.tree.size()));
     if (result != ReductionResult::kComplete) return {};
     if (whole) {
       store_->KeepChunk(chunk, target.tree.root());
@@ -40,6 +41,12 @@ StepAggregation::ChunkRange StepAggregation::Add(int chunk, const ShardNode& nod
   if (missing_.fetch_sub(1, std::memory_order_acq_rel) > 1) return {};
   store_->ApplyAll(step_);
   return {0, store_->chunk_count()};
+}
+
+void StepAggregation::NoteSums(int held) {
+  int most = most_sums();
+  while (held > most && !most_sums_.compare_exchange_weak(most, held, std::memory_order_relaxed)) {
+  }
 }
 
 }  // namespace lockstep::server

@@ -43,6 +43,9 @@ class StepAggregation {
 
   uint64_t step() const { return step_.step; }
 
+  // The most sums that the tree of one chunk has held so far.
+  int most_sums() const { return most_sums_.load(std::memory_order_relaxed); }
+
   // Adds a node's sum of one chunk; the tensor is used up. Foreign values are
   // read before this returns, and copied where they must wait. Returns the chunks
   // whose new parameters that completed, [first, end): the store's NextChunk is
@@ -61,12 +64,15 @@ class StepAggregation {
     ReductionTree<Tensor, MergeTensors> tree ABSL_GUARDED_BY(mutex);
   };
 
+  void NoteSums(int held);
+
   ParameterStore* const store_;
   const optim::UpdateStep step_;
   // Of a store that needs the whole gradient: chunks not kept yet. Whoever
   // takes it to 0 sees what all others kept (acquire and release).
   std::atomic<int> missing_;
   std::vector<std::unique_ptr<Chunk>> chunks_;
+  std::atomic<int> most_sums_{0};  // a number by itself: no order is needed
 };
 
 }  // namespace lockstep::server

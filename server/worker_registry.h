@@ -22,7 +22,7 @@
 namespace lockstep::server {
 
 // What this server speaks.
-inline constexpr uint32_t kProtocolVersion = 3;
+inline constexpr uint32_t kProtocolVersion = 4;
 
 struct RegisteredWorker {
   v1::Register self;  // name made unique

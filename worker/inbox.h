@@ -20,6 +20,8 @@ class Inbox {
   struct Source {
     // Waits for the next message; nothing once interrupted, or at its end.
     std::function<std::optional<v1::ServerMessage>()> take;
+    // The same without waiting: nothing too where there is none.
+    std::function<std::optional<v1::ServerMessage>()> try_take;
     std::function<void()> interrupt;
   };
 
@@ -52,6 +54,18 @@ class Inbox {
     return closed_;
   }
 
+  // The next message, if there is one and this has not been closed.
+  std::optional<v1::ServerMessage> TryTake() {
+    std::optional<Source> source;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (closed_) return std::nullopt;
+      if (!messages_.empty()) return TakeFront();
+      source = source_;
+    }
+    return source.has_value() ? source->try_take() : std::nullopt;
+  }
+
   // The next message; nothing once closed. Waits for either.
   std::optional<v1::ServerMessage> Take() {
     std::optional<Source> source;
@@ -59,17 +73,19 @@ class Inbox {
       absl::MutexLock lock(&mutex_);
       mutex_.Await(absl::Condition(this, &Inbox::HasNews));
       if (closed_) return std::nullopt;
-      if (!messages_.empty()) {
-        v1::ServerMessage message = std::move(messages_.front());
-        messages_.pop_front();
-        return message;
-      }
+      if (!messages_.empty()) return TakeFront();
       source = source_;
     }
     return source->take();
   }
 
  private:
+  v1::ServerMessage TakeFront() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    v1::ServerMessage message = std::move(messages_.front());
+    messages_.pop_front();
+    return message;
+  }
+
   bool HasNews() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return closed_ || !messages_.empty() || source_.has_value();
   }

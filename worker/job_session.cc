@@ -1,5 +1,6 @@
 #include "worker/job_session.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -42,6 +43,9 @@ void JobSession::Renew() {
   // They belong to the connection before.
   gradient_blocks_.reset();
   computation_->SetGradientMemory({});
+  queue_.Clear();
+  held_.clear();
+  adopted_round_.reset();
 }
 
 JobSession::JobSession(const v1::PrepareJob& request, std::shared_ptr<const JobData> data,
@@ -64,19 +68,6 @@ v1::WorkerMessage JobSession::ReadyMessage() const {
   return message;
 }
 
-void JobSession::SkipRound(const v1::Round& round, ServerStream& stream) const {
-  for (const v1::ShardRange& node : round.nodes()) {
-    v1::WorkerMessage message;
-    v1::NodeResult& result = *message.mutable_node_result();
-    result.set_job_id(job_id_);
-    result.set_round(round.round());
-    result.set_first_shard(node.first_shard());
-    result.set_end_shard(node.end_shard());
-    result.set_skipped(true);
-    stream.Send(message);
-  }
-}
-
 absl::Status JobSession::TakeParameters(const v1::ParameterChunk& chunk, const Tensor& values,
                                         uint64_t position) {
   if (values.defined() && values.storage()->foreign()) {
@@ -87,26 +78,20 @@ absl::Status JobSession::TakeParameters(const v1::ParameterChunk& chunk, const T
                            [&](float* out) { std::memcpy(out, values.data<float>(), size_bytes); });
 }
 
-absl::Status JobSession::Compute(const v1::Round& round, ServerStream& stream,
-                                 const std::function<bool()>& cancelled) {
+// ---- what there is to do
+
+absl::Status JobSession::TakeRound(const v1::Round& round) {
+  if (round.kind() != v1::TRAIN && round.kind() != v1::EVALUATE) {
+    return absl::InvalidArgumentError("round.kind: got none, want TRAIN or EVALUATE");
+  }
   if (round.kind() == v1::TRAIN && round.step() >= computation_->plan().total_steps) {
     return absl::InvalidArgumentError(absl::StrCat(
         "round.step: got ", round.step(), ", want less than ", computation_->plan().total_steps));
   }
-  const uint64_t version = round.has_version() ? round.version() : round.step();
-  const auto parameters = replica_->Adopt(version);
-  if (!parameters.ok() && replica_->IsPast(version)) {
-    SkipRound(round, stream);
-    return absl::OkStatus();
-  }
-  if (!parameters.ok()) return parameters.status();
-  computation_->SetParameters(*parameters);
-  stream.ReleaseShared(replica_->released());
-  if (gradient_blocks_ == nullptr && stream.sends_shared()) {
-    gradient_blocks_ = std::make_unique<SharedBlocks>(computation_->layout().total_elements());
-    computation_->SetGradientMemory([this] { return gradient_blocks_->Take(); });
-  }
-  std::vector<ShardNode> nodes;
+  auto header = std::make_shared<v1::Round>(round);
+  header->clear_nodes();
+  if (last_round_ == nullptr || last_round_->round() != round.round()) last_nodes_.clear();
+  last_round_ = header;
   for (const v1::ShardRange& range : round.nodes()) {
     const ShardNode node{static_cast<int>(range.first_shard()),
                          static_cast<int>(range.end_shard())};
@@ -115,60 +100,150 @@ absl::Status JobSession::Compute(const v1::Round& round, ServerStream& stream,
                                                      node.end, "), want a node of the tree over ",
                                                      shards_));
     }
-    nodes.push_back(node);
-  }
-  for (const ShardNode& node : nodes) {
-    if (cancelled()) return absl::OkStatus();
-    const auto losses = ComputeNode(round, node, stream);
-    if (!losses.ok()) return losses.status();
-    v1::WorkerMessage message;
-    v1::NodeResult& result = *message.mutable_node_result();
-    result.set_job_id(job_id_);
-    result.set_round(round.round());
-    result.set_first_shard(node.first);
-    result.set_end_shard(node.end);
-    result.set_loss_sum(losses->loss_sum);
-    result.set_correct(losses->correct);
-    result.set_predictions(losses->predictions);
-    result.set_examples(losses->examples);
-    if (round.kind() == v1::TRAIN && !std::isfinite(losses->loss_sum)) {
-      result.set_anomaly(
-          computation_->FindAnomaly(round.step(), node, round.learning_rate_factor()));
-    }
-    stream.Send(message);
-  }
-  // While the server sums up: the same shards are likely to come next.
-  if (round.kind() == v1::TRAIN) {
-    for (const ShardNode& node : nodes) computation_->Prefetch(round.step() + 1, node);
+    last_nodes_.push_back(node);
+    queue_.Add({header, node, range.hold() && round.kind() == v1::TRAIN});
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<NodeLosses> JobSession::ComputeNode(const v1::Round& round, const ShardNode& node,
-                                                   ServerStream& stream) {
-  if (round.kind() == v1::EVALUATE) return computation_->Evaluate(node);
-  if (round.kind() != v1::TRAIN) {
-    return absl::InvalidArgumentError("round.kind: got none, want TRAIN or EVALUATE");
+void JobSession::TakeSendNodes(const v1::SendNodes& nodes, ServerStream& stream) {
+  for (const v1::ShardRange& range : nodes.nodes()) {
+    const ShardNode node{static_cast<int>(range.first_shard()),
+                         static_cast<int>(range.end_shard())};
+    const auto is_named = [&](const NodeAnswer& answer) {
+      return answer.of.round->round() == nodes.round() && answer.of.node == node;
+    };
+    queue_.MaySend(nodes.round(), node);
+    if (computing_.has_value() && is_named(*computing_)) SendKept(*computing_, stream);
+    for (NodeAnswer& answer : held_) {
+      if (is_named(answer)) SendKept(answer, stream);
+    }
+    held_.erase(std::remove_if(held_.begin(), held_.end(), is_named), held_.end());
   }
+}
+
+absl::Status JobSession::ComputeNext(ServerStream& stream, const std::function<void()>& look) {
+  const absl::Status status = ComputeNode(queue_.Take(held_.size()), stream, look);
+  if (!status.ok()) {
+    computing_.reset();
+    queue_.Clear();
+    return status;
+  }
+  // While the server sums up: the same shards are likely to come next.
+  if (queue_.empty() && last_round_->kind() == v1::TRAIN) {
+    for (const ShardNode& node : last_nodes_) computation_->Prefetch(last_round_->step() + 1, node);
+  }
+  return absl::OkStatus();
+}
+
+// ---- one node
+
+absl::StatusOr<bool> JobSession::AdoptParameters(const v1::Round& round, ServerStream& stream) {
+  if (adopted_round_ == round.round()) return true;
+  const uint64_t version = round.has_version() ? round.version() : round.step();
+  const auto parameters = replica_->Adopt(version);
+  if (!parameters.ok() && replica_->IsPast(version)) return false;
+  if (!parameters.ok()) return parameters.status();
+  adopted_round_ = round.round();
+  computation_->SetParameters(*parameters);
+  stream.ReleaseShared(replica_->released());
+  if (gradient_blocks_ == nullptr && stream.sends_shared()) {
+    gradient_blocks_ = std::make_unique<SharedBlocks>(computation_->layout().total_elements());
+    computation_->SetGradientMemory([this] { return gradient_blocks_->Take(); });
+  }
+  return true;
+}
+
+v1::WorkerMessage JobSession::ResultOf(const QueuedNode& queued) const {
+  v1::WorkerMessage message;
+  v1::NodeResult& result = *message.mutable_node_result();
+  result.set_job_id(job_id_);
+  result.set_round(queued.round->round());
+  result.set_first_shard(queued.node.first);
+  result.set_end_shard(queued.node.end);
+  return message;
+}
+
+void JobSession::Skip(const QueuedNode& queued, ServerStream& stream) const {
+  v1::WorkerMessage message = ResultOf(queued);
+  message.mutable_node_result()->set_skipped(true);
+  stream.Send(message);
+}
+
+absl::Status JobSession::ComputeNode(QueuedNode queued, ServerStream& stream,
+                                     const std::function<void()>& look) {
+  const v1::Round& round = *queued.round;
+  const auto adopted = AdoptParameters(round, stream);
+  if (!adopted.ok()) return adopted.status();
+  if (!*adopted) {
+    Skip(queued, stream);
+    return absl::OkStatus();
+  }
+  computing_ = NodeAnswer{queued, {}, std::nullopt};
+  const bool training = round.kind() == v1::TRAIN;
+  const auto losses = training ? Train(stream, look) : computation_->Evaluate(queued.node);
+  if (!losses.ok()) return losses.status();
+  v1::WorkerMessage message = ResultOf(queued);
+  v1::NodeResult& result = *message.mutable_node_result();
+  result.set_loss_sum(losses->loss_sum);
+  result.set_correct(losses->correct);
+  result.set_predictions(losses->predictions);
+  result.set_examples(losses->examples);
+  if (training && !std::isfinite(losses->loss_sum)) {
+    result.set_anomaly(
+        computation_->FindAnomaly(round.step(), queued.node, round.learning_rate_factor()));
+  }
+  if (computing_->of.hold) {
+    computing_->result = std::move(message);
+    held_.push_back(*std::move(computing_));
+  } else {
+    stream.Send(message);
+  }
+  computing_.reset();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<NodeLosses> JobSession::Train(ServerStream& stream,
+                                             const std::function<void()>& look) {
+  const QueuedNode queued = computing_->of;
+  const int64_t chunk_elements = request_.chunk_elements();
+  faults_->BeginNode(queued.node.size(), static_cast<int>((computation_->layout().total_elements() +
+                                                           chunk_elements - 1) /
+                                                          chunk_elements));
+  return computation_->Train(
+      queued.round->step(), queued.node,
+      [&](int chunk, const Tensor& values) {
+        if (computing_->of.hold || !held_.empty()) look();
+        const Tensor sent = faults_->Spoils(chunk) ? faults_->Spoiled(values) : values;
+        if (computing_->of.hold) {
+          computing_->chunks.emplace_back(chunk, sent);
+        } else {
+          SendChunk(queued, chunk, sent, stream);
+        }
+      },
+      queued.round->learning_rate_factor());
+}
+
+// ---- what is sent
+
+void JobSession::SendKept(NodeAnswer& answer, ServerStream& stream) const {
+  answer.of.hold = false;
+  for (const auto& [chunk, values] : answer.chunks) SendChunk(answer.of, chunk, values, stream);
+  answer.chunks.clear();
+  if (answer.result.has_value()) stream.Send(*answer.result);
+}
+
+void JobSession::SendChunk(const QueuedNode& queued, int chunk, const Tensor& values,
+                           ServerStream& stream) const {
   v1::WorkerMessage message;
   v1::GradientChunk& header = *message.mutable_gradient_chunk();
   header.set_job_id(job_id_);
-  header.set_step(round.step());
-  header.set_round(round.round());
-  header.set_first_shard(node.first);
-  header.set_end_shard(node.end);
-  const int64_t chunk_elements = request_.chunk_elements();
-  faults_->BeginNode(
-      node.size(), static_cast<int>((computation_->layout().total_elements() + chunk_elements - 1) /
-                                    chunk_elements));
-  return computation_->Train(
-      round.step(), node,
-      [&](int chunk, const Tensor& values) {
-        header.set_chunk(chunk);
-        SendGradient(header, message, faults_->Spoils(chunk) ? faults_->Spoiled(values) : values,
-                     stream);
-      },
-      round.learning_rate_factor());
+  header.set_step(queued.round->step());
+  header.set_round(queued.round->round());
+  header.set_first_shard(queued.node.first);
+  header.set_end_shard(queued.node.end);
+  header.set_chunk(chunk);
+  SendGradient(header, message, values, stream);
 }
 
 void JobSession::SendGradient(v1::GradientChunk& header, v1::WorkerMessage& message,

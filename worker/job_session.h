@@ -3,9 +3,13 @@
 #ifndef LOCKSTEP_WORKER_JOB_SESSION_H_
 #define LOCKSTEP_WORKER_JOB_SESSION_H_
 
+#include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -13,6 +17,7 @@
 #include "lockstep/v1/worker_service.pb.h"
 #include "worker/fault_injection.h"
 #include "worker/node_computation.h"
+#include "worker/node_queue.h"
 #include "worker/parameter_replica.h"
 #include "worker/server_stream.h"
 
@@ -44,19 +49,42 @@ class JobSession {
   absl::Status TakeParameters(const v1::ParameterChunk& chunk, const Tensor& values,
                               uint64_t position);
 
-  // Computes the round's nodes, sending each one's gradient and result.
-  // `cancelled`: asked between nodes. Errors: InvalidArgument: a round that no
-  // honest server sends, or examples that the model cannot take.
-  absl::Status Compute(const v1::Round& round, ServerStream& stream,
-                       const std::function<bool()>& cancelled);
+  // Takes the round's nodes in hand. Errors: InvalidArgument: a round that no
+  // honest server sends.
+  absl::Status TakeRound(const v1::Round& round);
+  // Sends what is named of what is held.
+  void TakeSendNodes(const v1::SendNodes& nodes, ServerStream& stream);
+  // Whether there is a node to compute now; one that would have to be held may
+  // have to wait until others have been let go (NodeQueue).
+  bool HasWork() const { return queue_.HasNext(held_.size()); }
+  // Computes one node, sending its gradient and result, or keeping them where they
+  // must be held. `look`: called now and then meanwhile where a SendNodes is
+  // waited for, which it is to take. Errors: InvalidArgument: parameters that have
+  // not been sent, or examples that the model cannot take; what is in hand is
+  // forgotten then.
+  absl::Status ComputeNext(ServerStream& stream, const std::function<void()>& look);
 
  private:
+  // A node's answer: sent as it comes, or kept.
+  struct NodeAnswer {
+    QueuedNode of;
+    std::vector<std::pair<int, Tensor>> chunks;  // kept ones
+    std::optional<v1::WorkerMessage> result;     // it is whole
+  };
+
   JobSession(const v1::PrepareJob& request, std::shared_ptr<const JobData> data,
              std::unique_ptr<NodeComputation> computation, FaultInjection* faults);
-  // Says of a round that others have finished, or will, that it was not computed.
-  void SkipRound(const v1::Round& round, ServerStream& stream) const;
-  absl::StatusOr<NodeLosses> ComputeNode(const v1::Round& round, const ShardNode& node,
-                                         ServerStream& stream);
+  absl::Status ComputeNode(QueuedNode queued, ServerStream& stream,
+                           const std::function<void()>& look);
+  // False: a later version has begun to come instead. FailedPrecondition: neither.
+  absl::StatusOr<bool> AdoptParameters(const v1::Round& round, ServerStream& stream);
+  // Says of a node that others have finished, or will, that it was not computed.
+  void Skip(const QueuedNode& queued, ServerStream& stream) const;
+  v1::WorkerMessage ResultOf(const QueuedNode& queued) const;
+  absl::StatusOr<NodeLosses> Train(ServerStream& stream, const std::function<void()>& look);
+  void SendKept(NodeAnswer& answer, ServerStream& stream) const;
+  void SendChunk(const QueuedNode& queued, int chunk, const Tensor& values,
+                 ServerStream& stream) const;
   // One chunk of a node's gradient, as `header` names it.
   void SendGradient(v1::GradientChunk& header, v1::WorkerMessage& message, const Tensor& values,
                     ServerStream& stream) const;
@@ -71,6 +99,13 @@ class JobSession {
   std::shared_ptr<ParameterReplica> replica_;
   // Of the nodes' gradients, where the server shares memory.
   std::unique_ptr<SharedBlocks> gradient_blocks_;
+
+  NodeQueue queue_;
+  std::deque<NodeAnswer> held_;  // whole, but must not be sent yet
+  std::optional<NodeAnswer> computing_;
+  std::optional<uint64_t> adopted_round_;  // whose parameters the computation has
+  std::shared_ptr<const v1::Round> last_round_;
+  std::vector<ShardNode> last_nodes_;  // that it has asked for, for the next step
 };
 
 }  // namespace lockstep::worker

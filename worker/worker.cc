@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <deque>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -22,7 +24,7 @@ namespace lockstep::worker {
 namespace {
 
 // What this worker speaks (worker_service.proto).
-constexpr uint32_t kProtocolVersion = 3;
+constexpr uint32_t kProtocolVersion = 4;
 
 std::string HostName() {
   char name[256] = {};
@@ -103,9 +105,10 @@ absl::Status TakeParameters(const PresentJob& job, const v1::ParameterChunk& chu
 }
 
 // The next message from shared memory that is not about parameters, which are
-// taken on the way; nothing once interrupted, or after an error.
+// taken on the way; nothing once interrupted, or after an error, and where it is not
+// to wait for one.
 std::optional<v1::ServerMessage> NextShared(const PresentJob& job, WorkerSharedMessages& shared,
-                                            ServerStream& stream) {
+                                            ServerStream& stream, bool waits) {
   // Only guards against a lost wake-up.
   constexpr absl::Duration kWait = absl::Seconds(1);
   while (!shared.interrupted()) {
@@ -113,6 +116,7 @@ std::optional<v1::ServerMessage> NextShared(const PresentJob& job, WorkerSharedM
     absl::Status status = received.status();
     if (status.ok() && !received->has_value()) {
       (void)shared.Flush();
+      if (!waits) return std::nullopt;
       shared.Wait(kWait);
       continue;
     }
@@ -161,6 +165,40 @@ void PrepareJob(const v1::PrepareJob& request, const LayerRegistry& layers, Faul
   }
   job.Set(*session);
   stream.Send((*session)->ReadyMessage());
+}
+
+void SendIfWrong(const absl::Status& status, const JobSession& session, ServerStream& stream) {
+  if (status.ok()) return;
+  stream.Send(ErrorMessage(session.job_id(), status, absl::IsInvalidArgument(status)));
+}
+
+// The next message to take, computing nodes as long as there is none; nothing once
+// the inbox is closed.
+std::optional<v1::ServerMessage> NextMessage(Inbox& inbox, const PresentJob& job,
+                                             ServerStream& stream,
+                                             std::deque<v1::ServerMessage>& postponed) {
+  while (!inbox.closed()) {
+    if (!postponed.empty()) {
+      v1::ServerMessage message = std::move(postponed.front());
+      postponed.pop_front();
+      return message;
+    }
+    const std::shared_ptr<JobSession> session = job.Get();
+    if (session == nullptr || !session->HasWork()) return inbox.Take();
+    if (auto message = inbox.TryTake()) return message;
+    // A SendNodes is for nodes that somebody else may be waiting for.
+    const auto look = [&] {
+      while (auto message = inbox.TryTake()) {
+        const bool names_nodes =
+            message->has_send_nodes() && message->send_nodes().job_id() == session->job_id();
+        if (names_nodes) session->TakeSendNodes(message->send_nodes(), stream);
+        // It may be about a Round that is postponed, too.
+        if (!names_nodes || !postponed.empty()) postponed.push_back(*std::move(message));
+      }
+    };
+    SendIfWrong(session->ComputeNext(stream, look), *session, stream);
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -239,17 +277,20 @@ absl::Status Worker::Serve() {
       },
       [&](std::shared_ptr<WorkerSharedMessages> messages) {
         std::fprintf(stderr, "lockstep-worker: shares memory with the server\n");
-        inbox->ContinueFrom({[&, messages] {
-                               shared = messages;
-                               return NextShared(job, *messages, stream);
-                             },
-                             [messages] { messages->Interrupt(); }});
+        inbox->ContinueFrom(
+            {[&, messages] {
+               shared = messages;
+               return NextShared(job, *messages, stream, /*waits=*/true);
+             },
+             [&, messages] { return NextShared(job, *messages, stream, /*waits=*/false); },
+             [messages] { messages->Interrupt(); }});
       },
       [&inbox] { inbox->Close(); });
   SetStream(&stream);
   Heartbeat heartbeat(&stream);
   stream.Register(RegisterMessage(options_), options_.shared_memory);
-  while (const auto message = inbox->Take()) {
+  std::deque<v1::ServerMessage> postponed;  // came while a node was computed
+  while (const auto message = NextMessage(*inbox, job, stream, postponed)) {
     if (message->has_welcome()) {
       retry_.Reset();
       heartbeat.Start(absl::Milliseconds(std::max(1u, message->welcome().lease_ms() / 3)));
@@ -263,11 +304,11 @@ absl::Status Worker::Serve() {
     } else if (message->has_round()) {
       const std::shared_ptr<JobSession> session = job.Get();
       if (session == nullptr || session->job_id() != message->round().job_id()) continue;
-      const absl::Status status =
-          session->Compute(message->round(), stream, [&inbox] { return inbox->closed(); });
-      if (!status.ok()) {
-        stream.Send(ErrorMessage(session->job_id(), status, absl::IsInvalidArgument(status)));
-      }
+      SendIfWrong(session->TakeRound(message->round()), *session, stream);
+    } else if (message->has_send_nodes()) {
+      const std::shared_ptr<JobSession> session = job.Get();
+      if (session == nullptr || session->job_id() != message->send_nodes().job_id()) continue;
+      session->TakeSendNodes(message->send_nodes(), stream);
     } else if (message->has_release_job()) {
       job.Set(nullptr);
       last_session_.reset();

@@ -6,12 +6,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/data/model_hash.h"
+#include "server/send_credit.h"
 
 namespace lockstep::server {
 namespace {
 
 constexpr absl::Duration kLease = absl::Seconds(3);
-constexpr size_t kMostWorkers = 6;
 // Far more than any life has needed: a job that stands still.
 constexpr int kMostMoves = 400000;
 constexpr char kJob[] = "job-1";
@@ -29,7 +29,20 @@ ClusterSimulation::ClusterSimulation(SimulationOptions options)
 
 // ---- the server
 
+void ClusterSimulation::WatchSums() {
+  if (runner_ == nullptr) return;
+  v1::Job job;
+  runner_->FillProgress(&job);
+  const uint32_t sums = job.progress().most_partial_sums();
+  const int bound = SendCredit::Bound(static_cast<int>(options_.spec.shards()));
+  if (sums > static_cast<uint32_t>(bound)) {
+    trouble_ = absl::StrCat("the server held ", sums, " sums of a chunk, want at most ", bound);
+  }
+  most_sums_ = std::max(most_sums_, sums);
+}
+
 void ClusterSimulation::StartServer(std::optional<Rewind> rewind) {
+  WatchSums();
   JobOptions options;
   options.job_id = kJob;
   options.spec = options_.spec;
@@ -125,7 +138,7 @@ void ClusterSimulation::Join() {
   ++happened_["joined"];
   SimulatedWorker joining;
   joining.worker = std::make_shared<FakeWorker>(options_.spec, total_elements_);
-  if (wild_ && Chance(150)) joining.slowness = 200;
+  if (wild_ && Chance(150)) joining.slowness = options_.slowness;
   v1::Register self;
   self.set_protocol_version(kProtocolVersion);
   self.set_name("worker");
@@ -252,7 +265,7 @@ void ClusterSimulation::Move(bool wild) {
   const bool wants_more =
       wild ? Chance(options_.joins)
            : registry_.IdleWorkers().size() + registry_.WorkersOf(kJob).size() < 3;
-  if (workers_.empty() || (wants_more && workers_.size() < kMostWorkers)) Join();
+  if (workers_.empty() || (wants_more && workers_.size() < options_.most_workers)) Join();
   const std::string name = RandomWorker();
   if (wild) MakeTrouble(name);
   if (workers_.count(name) > 0) LetWork(name);
@@ -261,6 +274,7 @@ void ClusterSimulation::Move(bool wild) {
 
 SimulationOutcome ClusterSimulation::Run() {
   StartServer(std::nullopt);
+  while (workers_.size() < options_.first_workers) Join();
   for (int moves = 0; !ended_ && trouble_.empty(); ++moves) {
     if (moves == kMostMoves) {
       v1::Job job;
@@ -283,7 +297,9 @@ SimulationOutcome ClusterSimulation::RunCalmly() {
 }
 
 SimulationOutcome ClusterSimulation::Outcome() {
+  WatchSums();
   SimulationOutcome outcome;
+  outcome.most_sums = most_sums_;
   outcome.trouble = trouble_;
   outcome.epochs = epochs_;
   for (const v1::Arrivals& arrivals : arrivals_) outcome.arrivals.MergeFrom(arrivals);

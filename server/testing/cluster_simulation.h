@@ -39,6 +39,11 @@ struct SimulationOptions {
   v1::Arrivals replay;
   // After so many moves nothing more goes wrong, so that the job ends.
   int wild_moves = 3000;
+  size_t most_workers = 6;
+  // A slow worker makes one move in so many of its own.
+  int slowness = 200;
+  // So many are there from the beginning; with more troubles they are more often lost.
+  size_t first_workers = 0;
 };
 
 // What a life has shown; counts are for tests that something was tried at all.
@@ -47,7 +52,8 @@ struct SimulationOutcome {
   std::string hash;     // of parameters and optimizer state
   v1::Job job;          // progress at the end
   std::vector<v1::EpochMetrics> epochs;
-  v1::Arrivals arrivals;  // the log, where the order of arrival decides the bits
+  uint32_t most_sums = 0;  // partial sums of a chunk that the server has held
+  v1::Arrivals arrivals;   // the log, where the order of arrival decides the bits
   std::map<std::string, int> happened;
 };
 
@@ -99,6 +105,8 @@ class ClusterSimulation : public JobRunnerHost {
   void Deliver(const std::string& name, FakeWorker::Answer answer);
   void Spoil(FakeWorker::Answer* answer);
   void WatchLeases();
+  // Whether the server has held more partial sums than it must.
+  void WatchSums();
   void CarryOutWishes();
   SimulationOutcome Outcome();
   std::string RandomWorker();
@@ -126,6 +134,7 @@ class ClusterSimulation : public JobRunnerHost {
   std::string reason_;
   std::optional<Checkpoint> last_;
   std::string trouble_;
+  uint32_t most_sums_ = 0;
   std::map<std::string, int> happened_;
 };
 

@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <deque>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
@@ -63,6 +64,7 @@ class FakeWorker : public WorkerLink {
     inbox_.pop_front();
     if (message.has_prepare_job()) {
       version_ = -1;
+      held_.clear();
       incoming_.clear();
       incoming_version_ = 0;
       received_ = 0;
@@ -74,6 +76,8 @@ class FakeWorker : public WorkerLink {
       Receive(message.parameter_chunk(), values);
     } else if (message.has_round()) {
       Compute(message.round());
+    } else if (message.has_send_nodes()) {
+      Send(message.send_nodes());
     }
   }
 
@@ -140,7 +144,28 @@ class FakeWorker : public WorkerLink {
       incoming_.clear();
       version_ = static_cast<int64_t>(version);
     }
-    for (const v1::ShardRange& range : round.nodes()) ComputeNode(round, range);
+    for (const v1::ShardRange& range : round.nodes()) {
+      if (range.hold()) {
+        held_.push_back({round, range});
+        held_.back().first.clear_nodes();
+      } else {
+        ComputeNode(round, range);
+      }
+    }
+  }
+
+  // Held nodes are computed when they may be sent: a worker need not begin them
+  // before, so that a server that waits for that would show.
+  void Send(const v1::SendNodes& nodes) {
+    for (const v1::ShardRange& range : nodes.nodes()) {
+      for (auto held = held_.begin(); held != held_.end();) {
+        const bool named = held->first.round() == nodes.round() &&
+                           held->second.first_shard() == range.first_shard() &&
+                           held->second.end_shard() == range.end_shard();
+        if (named) ComputeNode(held->first, held->second);
+        held = named ? held_.erase(held) : std::next(held);
+      }
+    }
   }
 
   void ComputeNode(const v1::Round& round, const v1::ShardRange& range) {
@@ -185,6 +210,7 @@ class FakeWorker : public WorkerLink {
   const JobPlan plan_;
   std::deque<std::pair<v1::ServerMessage, Tensor>> inbox_;
   std::deque<Answer> answers_;
+  std::vector<std::pair<v1::Round, v1::ShardRange>> held_;
   absl::Status closed_;
   std::vector<float> parameters_;
   int64_t version_ = -1;

@@ -45,7 +45,7 @@ class RemoteFakeWorker : public grpc::ClientBidiReactor<v1::WorkerMessage, v1::S
       : stub_(v1::WorkerService::NewStub(ConnectionOfItsOwn(address))) {
     stub_->async()->Connect(&context_, this);
     v1::WorkerMessage hello;
-    hello.mutable_register_()->set_protocol_version(3);
+    hello.mutable_register_()->set_protocol_version(4);
     hello.mutable_register_()->set_name(absl::StrCat("fake-", number));
     hello.mutable_register_()->set_threads(1);
     StartRead(&incoming_);

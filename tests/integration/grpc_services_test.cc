@@ -45,7 +45,7 @@ class GrpcServicesTest : public ::testing::Test {
 
 v1::WorkerMessage ProperRegister() {
   v1::WorkerMessage message;
-  message.mutable_register_()->set_protocol_version(3);
+  message.mutable_register_()->set_protocol_version(4);
   message.mutable_register_()->set_name("tester");
   message.mutable_register_()->set_host("here");
   message.mutable_register_()->set_pid(1);

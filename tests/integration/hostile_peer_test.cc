@@ -53,7 +53,7 @@ v1::JobSpec Spec(uint64_t steps) {
 
 v1::WorkerMessage Register(const std::string& name) {
   v1::WorkerMessage message;
-  message.mutable_register_()->set_protocol_version(3);
+  message.mutable_register_()->set_protocol_version(4);
   message.mutable_register_()->set_name(name);
   return message;
 }

@@ -95,6 +95,9 @@ TEST_F(ManyWorkersTest, HundredsShareEveryStepAndTheModelIsThatOfOne) {
   const v1::Job many = Train(kWorkers);
   ASSERT_EQ(many.state(), v1::SUCCEEDED) << many.state_reason();
   EXPECT_EQ(many.model_sha256(), one.model_sha256());
+  // 2 ceil(log2 200) + 2.
+  EXPECT_LE(many.progress().most_partial_sums(), 18u);
+  EXPECT_GT(many.progress().most_partial_sums(), 1u);
   EXPECT_EQ(many.progress().ledger().lost(), 0u);
   EXPECT_EQ(many.progress().ledger().twice(), 0u);
   EXPECT_EQ(many.progress().ledger().consumed(), many.progress().ledger().total());
