@@ -14,6 +14,8 @@ const std::vector<Command>& Commands() {
       {"pause", "JOB", "stop a job for a while, freeing its workers", DeclarePause},
       {"resume", "JOB", "go on with a paused, cancelled or failed job", DeclareResume},
       {"workers", "", "list the server's workers", DeclareWorkers},
+      {"checkpoints", "JOB", "list the checkpoints of a job that are on the server's disk",
+       DeclareCheckpoints},
       {"pull", "JOB -o FILE", "fetch a job's model and check its hash", DeclarePull},
       {"receipts", "JOB", "show the hash chain of a job's checkpoints", DeclareReceipts},
       {"verify", "JOB", "compute a job again on this machine and compare", DeclareVerify},

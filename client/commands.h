@@ -21,6 +21,7 @@ CommandFunction DeclareCancel(CLI::App* app);
 CommandFunction DeclarePause(CLI::App* app);
 CommandFunction DeclareResume(CLI::App* app);
 CommandFunction DeclareWorkers(CLI::App* app);
+CommandFunction DeclareCheckpoints(CLI::App* app);
 CommandFunction DeclareReceipts(CLI::App* app);
 CommandFunction DeclareVerify(CLI::App* app);
 CommandFunction DeclareReplay(CLI::App* app);

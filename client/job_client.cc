@@ -104,10 +104,16 @@ class GrpcJobClient : public JobClient {
 
   absl::Status Watch(const std::string& job_id, uint32_t interval_ms,
                      const std::function<void(v1::Job)>& receive) override;
-  absl::Status Pull(const std::string& job_id,
+  absl::Status Pull(const std::string& job_id, std::optional<uint64_t> step,
                     const std::function<absl::Status(absl::string_view)>& sink) override;
 
   absl::StatusOr<std::string> PullCheckpoint(const std::string& job_id, uint64_t step) override;
+  absl::StatusOr<v1::ListCheckpointsResponse> ListCheckpoints(const std::string& job_id) override {
+    v1::ListCheckpointsRequest request;
+    request.set_job_id(job_id);
+    return Unary<v1::ListCheckpointsResponse>(timeouts_.call,
+                                              &v1::JobService::Stub::ListCheckpoints, request);
+  }
   absl::StatusOr<v1::ListReceiptsResponse> ListReceipts(const std::string& job_id) override {
     v1::ListReceiptsRequest request;
     request.set_job_id(job_id);
@@ -311,10 +317,11 @@ absl::Status Drain(PullCall* pull, grpc::ClientContext* context,
   return sunk;
 }
 
-absl::Status GrpcJobClient::Pull(const std::string& job_id,
+absl::Status GrpcJobClient::Pull(const std::string& job_id, std::optional<uint64_t> step,
                                  const std::function<absl::Status(absl::string_view)>& sink) {
   v1::PullModelRequest request;
   request.set_job_id(job_id);
+  if (step.has_value()) request.set_step(*step);
   Call call(this, kLongestPull);
   PullCall pull(call.context(), timeouts_.pull_piece, [&](grpc::CompletionQueue* queue) {
     return stub_->AsyncPullModel(call.context(), request, queue, nullptr);

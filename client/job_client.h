@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -63,13 +64,15 @@ class JobClient {
   // ended the stream; DeadlineExceeded after the watch timeout.
   virtual absl::Status Watch(const std::string& job_id, uint32_t interval_ms,
                              const std::function<void(v1::Job)>& receive) = 0;
-  // Hands the model's file to `sink` piece by piece. An error of the sink ends
-  // the call and is returned.
-  virtual absl::Status Pull(const std::string& job_id,
+  // Hands the model's file to `sink` piece by piece: of the checkpoint of `step`, or the
+  // newest. An error of the sink ends the call and is returned.
+  virtual absl::Status Pull(const std::string& job_id, std::optional<uint64_t> step,
                             const std::function<absl::Status(absl::string_view)>& sink) = 0;
 
   // A checkpoint's file.
   virtual absl::StatusOr<std::string> PullCheckpoint(const std::string& job_id, uint64_t step) = 0;
+  virtual absl::StatusOr<v1::ListCheckpointsResponse> ListCheckpoints(
+      const std::string& job_id) = 0;
   virtual absl::StatusOr<v1::ListReceiptsResponse> ListReceipts(const std::string& job_id) = 0;
   // All of them, in one.
   virtual absl::StatusOr<v1::Arrivals> GetArrivals(const std::string& job_id) = 0;

@@ -1,5 +1,6 @@
-// lockstep pull JOB -o FILE
+// lockstep pull JOB [--best | --step N] -o FILE
 #include <memory>
+#include <optional>
 
 #include "client/commands.h"
 #include "client/exit_code.h"
@@ -15,6 +16,8 @@ struct Options {
   std::string server;
   OutputFormat format = OutputFormat::kText;
   std::string output;
+  bool best = false;
+  std::optional<uint64_t> step;
 };
 
 std::string Json(const Options& options, const PulledModel& model) {
@@ -27,13 +30,27 @@ std::string Json(const Options& options, const PulledModel& model) {
       .Line();
 }
 
+absl::StatusOr<PulledModel> Pull(const Options& options, const Environment& environment,
+                                 JobClient* client) {
+  std::optional<uint64_t> step = options.step;
+  if (options.best) {
+    std::string note;
+    const absl::StatusOr<uint64_t> best = FindBestStep(client, options.job_id, &note);
+    if (!best.ok()) return best.status();
+    if (!note.empty()) *environment.err << "note: " << note << "\n";
+    step = *best;
+  }
+  return step.has_value()
+             ? PullModelOfStep(environment, client, options.job_id, *step, options.output)
+             : PullModel(environment, client, options.job_id, options.output);
+}
+
 int Run(const Options& options, const Environment& environment) {
   absl::StatusOr<std::unique_ptr<JobClient>> client = ConnectToServer(environment, options.server);
   if (!client.ok()) return Fail(environment, client.status());
   InterruptWatcher interrupt;
   OnInterruptScope cancel(&interrupt, [&] { (*client)->CancelCalls(); });
-  const absl::StatusOr<PulledModel> model =
-      PullModel(environment, client->get(), options.job_id, options.output);
+  const absl::StatusOr<PulledModel> model = Pull(options, environment, client->get());
   if (!model.ok()) return Fail(environment, model.status());
   if (options.format == OutputFormat::kJson) {
     *environment.out << Json(options, *model);
@@ -52,6 +69,12 @@ CommandFunction DeclarePull(CLI::App* app) {
   AddServerOption(app, &options->server);
   AddFormatOption(app, &options->format);
   app->add_option("-o,--output", options->output, "The safetensors file to write")->required();
+  CLI::Option* best = app->add_flag("--best", options->best,
+                                    "Of the checkpoint with the lowest validation loss (job file: "
+                                    "checkpoint.keep_best) instead of the newest");
+  app->add_option("--step", options->step,
+                  "Of the checkpoint of this step (`lockstep checkpoints JOB` lists them)")
+      ->excludes(best);
   return [options](const Environment& environment) { return Run(*options, environment); };
 }
 

@@ -23,6 +23,19 @@ struct PulledModel {
 absl::StatusOr<PulledModel> PullModel(const Environment& environment, JobClient* client,
                                       const std::string& job_id, const std::string& path);
 
+// The same with the checkpoint of `step`, whose hash is that of its receipt. Errors also:
+// FailedPrecondition (none of that step is on the server's disk; the message names those
+// that are).
+absl::StatusOr<PulledModel> PullModelOfStep(const Environment& environment, JobClient* client,
+                                            const std::string& job_id, uint64_t step,
+                                            const std::string& path);
+
+// The step of the checkpoint with the lowest validation loss of those on the server's
+// disk. `note`: says so where an epoch with a lower one is not among them; else empty.
+// FailedPrecondition: there is none with a validation loss.
+absl::StatusOr<uint64_t> FindBestStep(JobClient* client, const std::string& job_id,
+                                      std::string* note);
+
 }  // namespace lockstep::client
 
 #endif  // LOCKSTEP_CLIENT_PULL_MODEL_H_

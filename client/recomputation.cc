@@ -1,16 +1,18 @@
 #include "client/recomputation.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "client/job_watcher.h"
 #include "client/local_cluster.h"
 #include "client/output_format.h"
 #include "engine/data/sha256.h"
@@ -18,8 +20,11 @@
 namespace lockstep::client {
 namespace {
 
-// Between two looks at a job that is being computed.
-constexpr absl::Duration kPause = absl::Milliseconds(20);
+// Least time between two messages about a job that is being computed: what it computes
+// beyond the last step asked for is lost time.
+constexpr uint32_t kIntervalMilliseconds = 20;
+// Most time between two looks at the processes.
+constexpr int kSuperviseMilliseconds = 100;
 
 // A folder for the time being.
 class TemporaryFolder {
@@ -44,37 +49,56 @@ class TemporaryFolder {
   std::string path_;
 };
 
+// Whether the job needs to go no further; an error where it cannot be computed here.
+absl::StatusOr<bool> HasEnough(const v1::Job& job, uint64_t last_step) {
+  if (job.state() == v1::SUCCEEDED) return true;
+  if (job.state() == v1::FAILED) {
+    // As far as it came; what it came to is compared.
+    if (job.progress().step() > 0) return true;
+    return absl::FailedPreconditionError(
+        absl::StrCat("cannot compute the job on this machine: ", job.state_reason()));
+  }
+  constexpr absl::string_view kRefusal = "cannot take part: ";
+  const size_t refused = job.state_reason().find(kRefusal.data());
+  if (refused != std::string::npos) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("cannot compute the job on this machine: ",
+                     job.state_reason().substr(refused + kRefusal.size())));
+  }
+  return job.progress().step() >= last_step;
+}
+
 // Until the job has ended or has the step behind it, and is then stopped.
-absl::Status RunUpTo(EmbeddedCluster* cluster, JobClient* client, InterruptWatcher* interrupt,
+absl::Status RunUpTo(EmbeddedCluster* cluster, JobClient* client,
+                     std::unique_ptr<JobClient> watching, InterruptWatcher* interrupt,
                      const std::string& job_id, uint64_t last_step) {
+  JobWatcherOptions options;
+  options.interval_ms = kIntervalMilliseconds;
+  JobWatcher watcher(std::move(watching), job_id, options);
   std::vector<std::string> notes;
   while (true) {
+    struct pollfd sources[2] = {{interrupt->fd(), POLLIN, 0}, {watcher.fd(), POLLIN, 0}};
+    poll(sources, 2, kSuperviseMilliseconds);
     if (interrupt->interrupted()) return absl::CancelledError("interrupted");
     if (absl::Status status = cluster->Supervise(&notes); !status.ok()) return status;
-    const absl::StatusOr<v1::Job> job = client->Get(job_id);
-    if (!job.ok()) return job.status();
-    if (job->state() == v1::SUCCEEDED) return absl::OkStatus();
-    if (job->state() == v1::FAILED) {
-      // As far as it came; what it came to is compared.
-      if (job->progress().step() > 0) return absl::OkStatus();
-      return absl::FailedPreconditionError(
-          absl::StrCat("cannot compute the job on this machine: ", job->state_reason()));
+    const JobNews news = watcher.Take();
+    if (news.job.has_value()) {
+      const absl::StatusOr<bool> enough = HasEnough(*news.job, last_step);
+      if (!enough.ok()) return enough.status();
+      if (*enough) break;
     }
-    const size_t refused = job->state_reason().find("cannot take part: ");
-    if (refused != std::string::npos) {
-      return absl::FailedPreconditionError(absl::StrCat("cannot compute the job on this machine: ",
-                                                        job->state_reason().substr(refused + 18)));
+    if (news.ended.has_value()) {
+      return news.ended->ok() ? absl::InternalError(absl::StrCat(job_id, " was stopped"))
+                              : *news.ended;
     }
-    if (job->progress().step() >= last_step) {
-      const absl::Status cancelled = client->Cancel(job_id).status();
-      // It may have come to its own end just now.
-      return absl::IsFailedPrecondition(cancelled) ? absl::OkStatus() : cancelled;
-    }
-    absl::SleepFor(kPause);
   }
+  const absl::Status cancelled = client->Cancel(job_id).status();
+  // It may have come to its own end.
+  return absl::IsFailedPrecondition(cancelled) ? absl::OkStatus() : cancelled;
 }
 
 absl::StatusOr<Recomputed> ComputeOn(EmbeddedCluster* cluster, JobClient* client,
+                                     std::unique_ptr<JobClient> watching,
                                      InterruptWatcher* interrupt, const v1::JobSpec& spec,
                                      const StretchStart& start, uint64_t last_step) {
   std::string bytes = start.checkpoint;
@@ -89,7 +113,8 @@ absl::StatusOr<Recomputed> ComputeOn(EmbeddedCluster* cluster, JobClient* client
   const absl::StatusOr<v1::Job> job = client->SubmitBytes(spec, bytes, start.replay);
   if (!job.ok()) return job.status();
   if (absl::Status status = cluster->StartWorkers(); !status.ok()) return status;
-  const absl::Status ran = RunUpTo(cluster, client, interrupt, job->job_id(), last_step);
+  const absl::Status ran =
+      RunUpTo(cluster, client, std::move(watching), interrupt, job->job_id(), last_step);
   if (!ran.ok()) return ran;
   Recomputed recomputed;
   auto digests = client->GetDigests(job->job_id(), 0);
@@ -156,8 +181,10 @@ absl::StatusOr<Recomputed> Recompute(const Environment& environment, InterruptWa
   });
   auto client = JobClient::Create((*cluster)->address(), environment.timeouts);
   if (!client.ok()) return client.status();
-  auto recomputed =
-      ComputeOn(cluster->get(), client->get(), interrupt, spec, start, options.last_step);
+  auto watching = JobClient::Create((*cluster)->address(), environment.timeouts);
+  if (!watching.ok()) return watching.status();
+  auto recomputed = ComputeOn(cluster->get(), client->get(), *std::move(watching), interrupt, spec,
+                              start, options.last_step);
   (*cluster)->Stop();
   interrupt->SetLastWords({});
   return recomputed;

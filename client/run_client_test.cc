@@ -272,6 +272,79 @@ TEST_F(RunClientTest, KeepsTheOldFileWhenThePulledModelIsWrong) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
 }
 
+// Steps 7 (the best), 9 and 12, with models and receipts to them.
+v1::ListCheckpointsResponse ThreeCheckpoints(FakeJobService* service) {
+  v1::ListCheckpointsResponse list;
+  v1::ListReceiptsResponse receipts;
+  for (const uint64_t step : {7, 9, 12}) {
+    const std::string bytes = "model " + std::to_string(step);
+    service->SetModelOfStep(step, bytes);
+    v1::StoredCheckpoint& stored = *list.add_checkpoints();
+    stored.set_step(step);
+    stored.set_model_sha256("sha256 of " + bytes);
+    stored.set_size_bytes(1000);
+    v1::Receipt& receipt = *receipts.add_receipts();
+    receipt.set_step(step);
+    receipt.set_model_sha256(stored.model_sha256());
+  }
+  list.mutable_checkpoints(0)->set_validation_loss(0.25);
+  list.mutable_checkpoints(0)->set_best(true);
+  service->SetCheckpoints(list);
+  service->SetReceipts(receipts);
+  return list;
+}
+
+TEST_F(RunClientTest, PullsTheBestCheckpointOrThatOfAStep) {
+  const std::string path = folder_ + "/model.safetensors";
+  PutJob(v1::RUNNING, "sha256 of model 12");
+  ThreeCheckpoints(&service_);
+  EXPECT_EQ(Run({"pull", "job-1", "-o", path, "--step", "9"}), kExitOk) << err_.str();
+  EXPECT_TRUE(OutHas("model step: 9\nmodel sha256: sha256 of model 9\n")) << out_.str();
+  EXPECT_EQ(Run({"pull", "job-1", "-o", path, "--best"}), kExitOk) << err_.str();
+  EXPECT_TRUE(OutHas("model step: 7\nmodel sha256: sha256 of model 7\n")) << out_.str();
+  EXPECT_EQ(err_.str(), "");
+  service_.ChangeJob("job-1", [](v1::Job* job) {
+    v1::EpochMetrics& epoch = *job->mutable_progress()->add_epochs();
+    epoch.set_step(5);
+    epoch.set_validation_loss(0.125);
+  });
+  EXPECT_EQ(Run({"pull", "job-1", "-o", path, "--best"}), kExitOk) << err_.str();
+  EXPECT_TRUE(ErrHas("note: the lowest validation loss was that of step 5, 0.1250")) << err_.str();
+  EXPECT_EQ(Run({"pull", "job-1", "-o", path, "--best", "--step", "9"}), kExitUsage);
+}
+
+TEST_F(RunClientTest, PullOfAStepIsCheckedAndNamesWhatThereIs) {
+  const std::string path = folder_ + "/model.safetensors";
+  PutJob(v1::RUNNING, "sha256 of model 12");
+  v1::ListCheckpointsResponse list = ThreeCheckpoints(&service_);
+  EXPECT_EQ(Run({"pull", "job-1", "-o", path, "--step", "8"}), kExitNotNow);
+  EXPECT_TRUE(ErrHas("no checkpoint of step 8, there are those of 7, 9, 12")) << err_.str();
+  service_.SetModelOfStep(9, "something else");
+  EXPECT_EQ(Run({"pull", "job-1", "-o", path, "--step", "9"}), kExitDamaged);
+  EXPECT_TRUE(ErrHas("want sha256 of model 9")) << err_.str();
+  // The server sends what its row says, but the receipt says another thing.
+  list.mutable_checkpoints(1)->set_model_sha256("sha256 of something else");
+  list.mutable_checkpoints(0)->set_best(false);
+  service_.SetCheckpoints(list);
+  EXPECT_EQ(Run({"pull", "job-1", "-o", path, "--step", "9"}), kExitDamaged);
+  EXPECT_TRUE(ErrHas("want its receipt's, sha256 of model 9")) << err_.str();
+  EXPECT_EQ(Run({"pull", "job-1", "-o", path, "--best"}), kExitNotNow);
+  EXPECT_TRUE(ErrHas("no checkpoint with a validation loss, there are")) << err_.str();
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST_F(RunClientTest, ListsCheckpoints) {
+  EXPECT_EQ(Run({"checkpoints", "job-1"}), kExitNotFound);
+  PutJob(v1::RUNNING, "x");
+  EXPECT_EQ(Run({"checkpoints", "job-1"}), kExitOk);
+  EXPECT_EQ(out_.str(), "no checkpoints yet\n");
+  ThreeCheckpoints(&service_);
+  EXPECT_EQ(Run({"checkpoints", "job-1"}), kExitOk);
+  EXPECT_TRUE(OutHas("7      -      0.2500     -              best   1000")) << out_.str();
+  EXPECT_EQ(Run({"checkpoints", "job-1", "--format", "json"}), kExitOk);
+  EXPECT_EQ(FromJson<v1::ListCheckpointsResponse>(out_.str()).checkpoints_size(), 3);
+}
+
 TEST_F(RunClientTest, PullNamesWhyNot) {
   PutJob(v1::QUEUED);
   EXPECT_EQ(Run({"pull", "job-1", "-o", folder_ + "/model"}), kExitNotNow);

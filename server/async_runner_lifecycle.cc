@@ -10,6 +10,7 @@
 #include "server/async_runner.h"
 #include "server/build_parameter_store.h"
 #include "server/waiting_for_workers.h"
+#include "server/work_counts.h"
 
 namespace lockstep::server {
 namespace {
@@ -89,6 +90,9 @@ absl::Status AsyncRunner::Restore(const Checkpoint& checkpoint, bool is_forked) 
     updates = 0;
   } else {
     staleness_.Load(checkpoint.metadata);
+    WorkCounts counts;
+    counts.Load(checkpoint.metadata);
+    answers_dropped_ = counts.answers_dropped;
   }
   order_ = std::make_unique<ArrivalOrder>(plan_.shards, StalenessOf(spec_),
                                           step_ * static_cast<uint64_t>(plan_.shards), updates);
@@ -296,6 +300,7 @@ Checkpoint AsyncRunner::Snapshot() {
   measurements_.Save(&checkpoint.metadata);
   ledger_.Save(&checkpoint.metadata);
   staleness_.Save(&checkpoint.metadata);
+  WorkCounts{0, 0, answers_dropped_}.Save(&checkpoint.metadata);
   last_checkpoint_ = now_();
   return checkpoint;
 }

@@ -344,69 +344,6 @@ void JobManager::RecordEndsAgain() {
   recording_again_ = false;
 }
 
-absl::StatusOr<std::string> JobManager::ModelBytes(const std::string& job_id) {
-  const auto job = store_->GetJob(job_id);
-  if (!job.ok()) return job.status();
-  // A running job may replace the newest checkpoint while it is being read.
-  constexpr int kTries = 10;
-  absl::Status failure;
-  for (int i = 0; i < kTries; ++i) {
-    const auto records = store_->Checkpoints(job_id);
-    if (!records.ok()) return records.status();
-    if (records->empty()) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(job_id, ": no checkpoint yet; the first is written after the first epoch"));
-    }
-    const auto checkpoint = ReadCheckpoint(store_->checkpoints_dir(), job_id, records->front());
-    if (checkpoint.ok()) return ExportModel(job_id, *checkpoint);
-    // The newest or none: an older model under the job's name would be a lie.
-    failure = absl::IsNotFound(checkpoint.status())
-                  ? absl::DataLossError(std::string(checkpoint.status().message()))
-                  : checkpoint.status();
-    if (absl::IsDataLoss(failure) && job->state() == v1::SUCCEEDED) {
-      failure = absl::DataLossError(
-          absl::StrCat(failure.message(), "; resuming the job computes it again"));
-    }
-    const auto now = store_->Checkpoints(job_id);
-    if (!now.ok() || now->empty() || now->front().step == records->front().step) break;
-  }
-  return failure;
-}
-
-absl::StatusOr<std::string> JobManager::CheckpointBytes(const std::string& job_id, uint64_t step) {
-  const auto job = store_->GetJob(job_id);
-  if (!job.ok()) return job.status();
-  if (job->spec().has_forked_from() && job->spec().forked_from().step() == step) {
-    return ReadForkFile(*store_, job_id);
-  }
-  auto file = ReadCheckpointFile(*store_, job_id, step);
-  if (!file.ok()) return file.status();
-  return std::move(file->bytes);
-}
-
-absl::StatusOr<v1::ListReceiptsResponse> JobManager::Receipts(const std::string& job_id) {
-  const auto job = store_->GetJob(job_id);
-  if (!job.ok()) return job.status();
-  const auto receipts = store_->Receipts(job_id);
-  if (!receipts.ok()) return receipts.status();
-  const auto checkpoints = store_->Checkpoints(job_id);
-  if (!checkpoints.ok()) return checkpoints.status();
-  v1::ListReceiptsResponse response;
-  *response.mutable_receipts() = {receipts->begin(), receipts->end()};
-  for (auto record = checkpoints->rbegin(); record != checkpoints->rend(); ++record) {
-    response.add_checkpoints(record->step);
-  }
-  return response;
-}
-
-absl::StatusOr<std::vector<v1::Arrivals>> JobManager::Arrivals(const std::string& job_id) {
-  return store_->Arrivals(job_id);
-}
-
-absl::StatusOr<v1::JobDigests> JobManager::Digests(const std::string& job_id, uint64_t after_step) {
-  return store_->Digests(job_id, after_step);
-}
-
 std::vector<v1::Worker> JobManager::Workers() {
   absl::MutexLock lock(&mutex_);
   return registry_.Describe(options_.now());

@@ -62,7 +62,8 @@ class JobManager : public JobRunnerHost {
   absl::StatusOr<v1::Job> Cancel(const std::string& job_id, absl::Time deadline);
   absl::StatusOr<v1::Job> Pause(const std::string& job_id, absl::Time deadline);
   absl::StatusOr<v1::Job> Resume(const std::string& job_id);
-  absl::StatusOr<std::string> ModelBytes(const std::string& job_id);
+  absl::StatusOr<std::string> ModelBytes(const std::string& job_id, std::optional<uint64_t> step);
+  absl::StatusOr<v1::ListCheckpointsResponse> Checkpoints(const std::string& job_id);
   absl::StatusOr<std::string> CheckpointBytes(const std::string& job_id, uint64_t step);
   absl::StatusOr<v1::ListReceiptsResponse> Receipts(const std::string& job_id);
   absl::StatusOr<std::vector<v1::Arrivals>> Arrivals(const std::string& job_id);

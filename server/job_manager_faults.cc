@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/job_manager.h"
-#include "server/storage/checkpoint.h"
+#include "server/storage/checkpoint_history.h"
 #include "server/storage/quarantine_list.h"
 
 namespace lockstep::server {

@@ -10,7 +10,9 @@
 #include "server/job_runner.h"
 #include "server/shard_ledger.h"
 #include "server/staleness_record.h"
+#include "server/storage/checkpoint_history.h"
 #include "server/storage/initial_parameters.h"
+#include "server/work_counts.h"
 
 namespace lockstep::server {
 
@@ -258,7 +260,13 @@ absl::Status JobManager::Save(const std::string& job_id, const v1::JobSpec& spec
   ShardLedger ledger(JobPlan::For(spec));
   ledger.Load(checkpoint.metadata, checkpoint.step);
   const absl::Status recorded = store_->RecordLedger(job_id, checkpoint.step, ledger.Describe());
-  if (!recorded.ok() || !JobPlan::For(spec).order_matters) return recorded;
+  if (!recorded.ok()) return recorded;
+  WorkCounts work;
+  work.Load(checkpoint.metadata);
+  v1::Progress counts;
+  work.Describe(&counts);
+  const absl::Status counted = store_->RecordCounts(job_id, checkpoint.step, counts);
+  if (!counted.ok() || !JobPlan::For(spec).order_matters) return counted;
   StalenessRecord staleness;
   staleness.Load(checkpoint.metadata);
   return store_->RecordStaleness(job_id, checkpoint.step, staleness.Describe());

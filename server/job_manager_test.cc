@@ -90,7 +90,7 @@ TEST(JobManagerTest, UnknownJobsAreNotFound) {
     EXPECT_FALSE(manager->Get(id).ok()) << id;
     EXPECT_FALSE(manager->Cancel(id, absl::InfiniteFuture()).ok()) << id;
     EXPECT_FALSE(manager->Resume(id).ok()) << id;
-    EXPECT_FALSE(manager->ModelBytes(id).ok()) << id;
+    EXPECT_FALSE(manager->ModelBytes(id, std::nullopt).ok()) << id;
   }
 }
 
@@ -101,7 +101,7 @@ TEST(JobManagerTest, AQueuedJobIsCancelledAndResumed) {
   ASSERT_TRUE(job.ok()) << job.status();
   EXPECT_EQ(job->state(), v1::CANCELLED);
   EXPECT_TRUE(manager->Cancel("job-1", absl::Now() + absl::Seconds(60)).ok());
-  EXPECT_TRUE(absl::IsFailedPrecondition(manager->ModelBytes("job-1").status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(manager->ModelBytes("job-1", std::nullopt).status()));
   job = manager->Resume("job-1");
   ASSERT_TRUE(job.ok());
   EXPECT_EQ(job->state(), v1::QUEUED);

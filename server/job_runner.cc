@@ -372,6 +372,11 @@ uint64_t JobRunner::DigestOfGradient(const Tensor& values) const {
   return DigestOf(std::as_const(rounded).span<float>());
 }
 
+void JobRunner::KeepShardDigest(const ShardNode& node, int chunk, uint64_t digest) {
+  const size_t row = static_cast<size_t>(node.first) * store_->chunk_count();
+  shard_chunk_digests_[row + chunk] = digest;
+}
+
 absl::Status JobRunner::OnGradientChunk(const std::string& name, const v1::GradientChunk& message,
                                         Tensor values) {
   const ShardNode node{static_cast<int>(message.first_shard()),
@@ -401,10 +406,7 @@ absl::Status JobRunner::OnGradientChunk(const std::string& name, const v1::Gradi
     outstanding.chunks[chunk] = true;
     --outstanding.missing;
     contested = ballots_.count(node) > 0;
-    if (keeps_digest) {
-      const size_t row = static_cast<size_t>(node.first) * store_->chunk_count();
-      shard_chunk_digests_[row + chunk] = kept_digest;
-    }
+    if (keeps_digest && !contested) KeepShardDigest(node, chunk, kept_digest);
     aggregation = aggregation_;
     adding_.insert(node.first);
   }
@@ -416,6 +418,8 @@ absl::Status JobRunner::OnGradientChunk(const std::string& name, const v1::Gradi
       if (!ended_ && aggregation == aggregation_) GiveCredit();
       return absl::OkStatus();
     }
+    // Of the answer that counts: another one's may be wrong.
+    if (keeps_digest) KeepShardDigest(node, chunk, kept_digest);
   }
   const auto complete = aggregation->Add(chunk, node, std::move(values));
   absl::MutexLock lock(&mutex_);

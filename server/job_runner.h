@@ -222,6 +222,9 @@ class JobRunner : public JobExecution {
   void End(v1::JobState state, const std::string& reason, bool with_checkpoint)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint64_t DigestOfGradient(const Tensor& values) const;
+  // Requires: a node of one shard.
+  void KeepShardDigest(const ShardNode& node, int chunk, uint64_t digest)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Takes away a worker that is leaving and has nothing more in hand.
   void LetGo(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RecordDigest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -284,8 +287,8 @@ class JobRunner : public JobExecution {
   std::optional<SendCredit> credit_ ABSL_GUARDED_BY(mutex_);
   std::map<ShardNode, std::vector<std::string>> held_back_ ABSL_GUARDED_BY(mutex_);
   uint32_t most_sums_ ABSL_GUARDED_BY(mutex_) = 0;  // of the steps before
-  // With tensor_digests.shards, in training: of each shard's chunks, one shard
-  // after another, as they come.
+  // With tensor_digests.shards, in training: of each shard's chunks that count, one
+  // shard after another.
   std::vector<uint64_t> shard_chunk_digests_ ABSL_GUARDED_BY(mutex_);
   std::optional<uint64_t> digested_step_ ABSL_GUARDED_BY(mutex_);
   // What the workers said of losses that are not finite: the lowest shard's.

@@ -9,6 +9,7 @@
 #include "server/build_parameter_store.h"
 #include "server/job_runner.h"
 #include "server/waiting_for_workers.h"
+#include "server/work_counts.h"
 
 namespace lockstep::server {
 
@@ -21,7 +22,6 @@ absl::StatusOr<std::shared_ptr<JobRunner>> JobRunner::Create(Options options) {
   std::optional<Rewind> rewind = std::move(options.rewind);
   std::shared_ptr<JobRunner> runner(new JobRunner(std::move(options), *std::move(store)));
   absl::MutexLock lock(&runner->mutex_);
-  if (rewind.has_value()) runner->GoOnFrom(*std::move(rewind));
   absl::Status status;
   if (checkpoint.has_value()) {
     status = runner->Restore(*checkpoint, is_forked);
@@ -29,6 +29,8 @@ absl::StatusOr<std::shared_ptr<JobRunner>> JobRunner::Create(Options options) {
     status = runner->store_->LoadParameters(*initial);
   }
   if (!status.ok()) return status;
+  // After Restore: its counts include what came after the checkpoint.
+  if (rewind.has_value()) runner->GoOnFrom(*std::move(rewind));
   return runner;
 }
 
@@ -64,6 +66,12 @@ absl::Status JobRunner::Restore(const Checkpoint& checkpoint, bool is_forked) {
   const bool measured = measurements_.IsMeasured(step_);
   if (plan_.EndsEpoch(step_) && plan_.validation_examples > 0 && !measured) kind_ = v1::EVALUATE;
   ledger_.Load(checkpoint.metadata, step_);
+  if (is_forked) return absl::OkStatus();
+  WorkCounts counts;
+  counts.Load(checkpoint.metadata);
+  shards_audited_ = counts.shards_audited;
+  shards_speculated_ = counts.shards_speculated;
+  answers_dropped_ = counts.answers_dropped;
   return absl::OkStatus();
 }
 
@@ -125,6 +133,7 @@ Checkpoint JobRunner::Snapshot() {
   checkpoint.metadata["optimizer"] = store_->DescribeOptimizer();
   measurements_.Save(&checkpoint.metadata);
   ledger_.Save(&checkpoint.metadata);
+  WorkCounts{shards_audited_, shards_speculated_, answers_dropped_}.Save(&checkpoint.metadata);
   last_checkpoint_ = now_();
   return checkpoint;
 }

@@ -468,6 +468,69 @@ TEST(JobRunnerTest, DigestsOfShardsDoNotDependOnWhoComputesThem) {
   EXPECT_EQ(CalmHash(spec, 3), CalmHash(WideSpec(), 1)) << "they change no bit";
 }
 
+// One of four workers gives wrong sums, at random moments, until it is found out.
+TEST(JobRunnerTest, NeitherDoThoseOfAuditedShardsOneOfWhomIsWrong) {
+  v1::JobSpec spec = SmallSpec();
+  spec.mutable_tensor_digests()->set_interval_steps(1);
+  spec.mutable_tensor_digests()->set_shards(true);
+  const auto calm = Digests(spec, 1);
+  spec.set_audit(1);
+  EXPECT_EQ(Digests(spec, 3), calm);
+  for (uint32_t seed = 1; seed <= 300 && !testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937 random(seed);
+    Simulation simulation(spec);
+    const std::string liar = simulation.Join();
+    for (int i = 0; i < 3; ++i) simulation.Join();
+    for (int moves = 0; !simulation.host_.ended; ++moves) {
+      ASSERT_LT(moves, 100000);
+      auto chosen = simulation.workers_.begin();
+      std::advance(chosen, random() % simulation.workers_.size());
+      if (random() % 20 == 0) {
+        simulation.now_ += absl::Seconds(1);  // who has not answered is late
+        simulation.runner_->Tick();
+      }
+      if (chosen->first != liar || !chosen->second->has_answer()) {
+        simulation.Move(chosen->first, random() % 2 == 0);
+        continue;
+      }
+      FakeWorker::Answer answer = chosen->second->TakeAnswer();
+      const bool wrong = answer.message.has_gradient_chunk() && random() % 4 == 0;
+      if (wrong) answer.values.data<float>()[0] += 1;
+      simulation.Deliver(liar, std::move(answer));
+    }
+    std::vector<std::string> digests;
+    for (const auto& digest : simulation.host_.digests) {
+      digests.push_back(digest.SerializeAsString());
+    }
+    EXPECT_EQ(digests, calm);
+  }
+}
+
+TEST(JobRunnerTest, CountsGoOnFromTheCheckpoint) {
+  v1::JobSpec spec = SmallSpec();
+  spec.set_audit(1);
+  spec.mutable_checkpoint()->set_interval_steps(1);
+  Simulation whole(spec);
+  whole.Join();
+  whole.Join();
+  whole.RunUntilQuiet();
+  const auto audited = [](const Simulation& simulation) {
+    v1::Job job;
+    simulation.runner_->FillProgress(&job);
+    return job.progress().shards_audited();
+  };
+  ASSERT_EQ(audited(whole), 6u * 6u) << "steps and shards";
+  for (const Checkpoint& checkpoint : whole.host_.checkpoints) {
+    Simulation rest(spec, checkpoint);
+    EXPECT_EQ(audited(rest), checkpoint.step * 6);
+    rest.Join();
+    rest.Join();
+    rest.RunUntilQuiet();
+    EXPECT_EQ(audited(rest), audited(whole));
+  }
+}
+
 TEST(JobRunnerTest, AForkGoesOnFromAnotherJobsCheckpoint) {
   v1::JobSpec spec = SmallSpec();
   spec.mutable_checkpoint()->set_interval_steps(1);

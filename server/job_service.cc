@@ -1,6 +1,7 @@
 #include "server/job_service.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -125,13 +126,21 @@ grpc::Status JobServiceImpl::ListWorkers(grpc::ServerContext*, const v1::ListWor
 
 grpc::Status JobServiceImpl::PullModel(grpc::ServerContext*, const v1::PullModelRequest* request,
                                        grpc::ServerWriter<v1::PullModelResponse>* writer) {
-  return SendFile(manager_->ModelBytes(request->job_id()), writer);
+  const std::optional<uint64_t> step =
+      request->has_step() ? std::make_optional(request->step()) : std::nullopt;
+  return SendFile(manager_->ModelBytes(request->job_id(), step), writer);
 }
 
 grpc::Status JobServiceImpl::PullCheckpoint(grpc::ServerContext*,
                                             const v1::PullCheckpointRequest* request,
                                             grpc::ServerWriter<v1::PullModelResponse>* writer) {
   return SendFile(manager_->CheckpointBytes(request->job_id(), request->step()), writer);
+}
+
+grpc::Status JobServiceImpl::ListCheckpoints(grpc::ServerContext*,
+                                             const v1::ListCheckpointsRequest* request,
+                                             v1::ListCheckpointsResponse* response) {
+  return Answer(manager_->Checkpoints(request->job_id()), response);
 }
 
 grpc::Status JobServiceImpl::ListReceipts(grpc::ServerContext*,

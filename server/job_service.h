@@ -40,6 +40,9 @@ class JobServiceImpl : public v1::JobService::Service {
   grpc::Status PullCheckpoint(grpc::ServerContext* context,
                               const v1::PullCheckpointRequest* request,
                               grpc::ServerWriter<v1::PullModelResponse>* writer) override;
+  grpc::Status ListCheckpoints(grpc::ServerContext* context,
+                               const v1::ListCheckpointsRequest* request,
+                               v1::ListCheckpointsResponse* response) override;
   grpc::Status ListReceipts(grpc::ServerContext* context, const v1::ListReceiptsRequest* request,
                             v1::ListReceiptsResponse* response) override;
   grpc::Status GetArrivals(grpc::ServerContext* context, const v1::GetArrivalsRequest* request,

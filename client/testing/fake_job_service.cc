@@ -48,6 +48,21 @@ void FakeJobService::SetModel(const std::string& bytes) {
   model_ = bytes;
 }
 
+void FakeJobService::SetModelOfStep(uint64_t step, const std::string& bytes) {
+  absl::MutexLock lock(&mutex_);
+  models_[step] = bytes;
+}
+
+void FakeJobService::SetCheckpoints(const v1::ListCheckpointsResponse& checkpoints) {
+  absl::MutexLock lock(&mutex_);
+  checkpoints_ = checkpoints;
+}
+
+void FakeJobService::SetReceipts(const v1::ListReceiptsResponse& receipts) {
+  absl::MutexLock lock(&mutex_);
+  receipts_ = receipts;
+}
+
 void FakeJobService::FailCalls(const grpc::Status& status) {
   absl::MutexLock lock(&mutex_);
   failure_ = status;
@@ -239,7 +254,7 @@ grpc::Status FakeJobService::PullModel(grpc::ServerContext*, const v1::PullModel
     if (job->model_sha256().empty()) {
       return grpc::Status(grpc::FAILED_PRECONDITION, "there is no checkpoint yet");
     }
-    model = model_;
+    model = request->has_step() ? models_[request->step()] : model_;
     return grpc::Status::OK;
   });
   if (!status.ok()) return status;
@@ -249,6 +264,26 @@ grpc::Status FakeJobService::PullModel(grpc::ServerContext*, const v1::PullModel
     if (!writer->Write(piece)) break;
   }
   return grpc::Status::OK;
+}
+
+grpc::Status FakeJobService::ListCheckpoints(grpc::ServerContext*,
+                                             const v1::ListCheckpointsRequest* request,
+                                             v1::ListCheckpointsResponse* response) {
+  return WithJob(request->job_id(), [&](v1::Job*) {
+    mutex_.AssertHeld();
+    *response = checkpoints_;
+    return grpc::Status::OK;
+  });
+}
+
+grpc::Status FakeJobService::ListReceipts(grpc::ServerContext*,
+                                          const v1::ListReceiptsRequest* request,
+                                          v1::ListReceiptsResponse* response) {
+  return WithJob(request->job_id(), [&](v1::Job*) {
+    mutex_.AssertHeld();
+    *response = receipts_;
+    return grpc::Status::OK;
+  });
 }
 
 FakeServer::FakeServer(FakeJobService* service, const std::string& listen) : service_(service) {

@@ -25,8 +25,11 @@ class FakeJobService : public v1::JobService::Service {
   void ChangeJob(const std::string& job_id, const std::function<void(v1::Job*)>& change);
   v1::Job job(const std::string& job_id);
   void AddWorker(const v1::Worker& worker);
-  // What PullModel sends.
+  // What PullModel sends; of a step that has another one, that.
   void SetModel(const std::string& bytes);
+  void SetModelOfStep(uint64_t step, const std::string& bytes);
+  void SetCheckpoints(const v1::ListCheckpointsResponse& checkpoints);
+  void SetReceipts(const v1::ListReceiptsResponse& receipts);
   // All later calls fail so; OK: no more.
   void FailCalls(const grpc::Status& status);
   // Called, outside of all locks, after a job was submitted, resumed,
@@ -59,6 +62,10 @@ class FakeJobService : public v1::JobService::Service {
                            v1::ListWorkersResponse* response) override;
   grpc::Status PullModel(grpc::ServerContext*, const v1::PullModelRequest* request,
                          grpc::ServerWriter<v1::PullModelResponse>* writer) override;
+  grpc::Status ListCheckpoints(grpc::ServerContext*, const v1::ListCheckpointsRequest* request,
+                               v1::ListCheckpointsResponse* response) override;
+  grpc::Status ListReceipts(grpc::ServerContext*, const v1::ListReceiptsRequest* request,
+                            v1::ListReceiptsResponse* response) override;
 
  private:
   // The common answer for one job: what FailCalls set, NOT_FOUND, or `use`.
@@ -70,6 +77,9 @@ class FakeJobService : public v1::JobService::Service {
   std::map<std::string, int> versions_ ABSL_GUARDED_BY(mutex_);
   v1::ListWorkersResponse workers_ ABSL_GUARDED_BY(mutex_);
   std::string model_ ABSL_GUARDED_BY(mutex_) = "model";
+  std::map<uint64_t, std::string> models_ ABSL_GUARDED_BY(mutex_);  // by step
+  v1::ListCheckpointsResponse checkpoints_ ABSL_GUARDED_BY(mutex_);
+  v1::ListReceiptsResponse receipts_ ABSL_GUARDED_BY(mutex_);
   grpc::Status failure_ ABSL_GUARDED_BY(mutex_);
   std::function<void(const v1::Job&)> on_change_ ABSL_GUARDED_BY(mutex_);
   std::string init_from_data_ ABSL_GUARDED_BY(mutex_);

@@ -1,4 +1,5 @@
-// A job's state between two steps on disk, one safetensors file each:
+// A job's state between two steps on disk, one safetensors file each (which of them
+// stay: checkpoint_history.h):
 //
 //   STATE_DIR/checkpoints/<job>/<step, 12 digits>.safetensors
 //
@@ -32,10 +33,6 @@
 
 namespace lockstep::server {
 
-// How many checkpoints of a job are kept: the newest, and one to fall back on.
-// More cost disk only.
-inline constexpr int kDefaultKeptCheckpoints = 2;
-
 struct Checkpoint {
   // Committed steps.
   uint64_t step = 0;
@@ -51,25 +48,10 @@ struct Checkpoint {
   bool is_best = false;
 };
 
-// Which checkpoints of a job stay on disk.
-struct KeptCheckpoints {
-  int newest = kDefaultKeptCheckpoints;
-  // Beside them that of the lowest recorded validation loss.
-  bool best = false;
-};
-
 struct WrittenCheckpoint {
   std::string file_name;
   std::string file_sha256;
   std::string model_sha256;
-};
-
-struct LoadedCheckpoint {
-  // Tensors in the file's order: look them up by name.
-  Checkpoint checkpoint;
-  CheckpointRecord record;
-  // One line for each newer checkpoint that was damaged or missing.
-  std::vector<std::string> messages;
 };
 
 // Writes the file, in place of one of the same step; adds no row.
@@ -79,29 +61,23 @@ absl::StatusOr<WrittenCheckpoint> WriteCheckpoint(const std::string& checkpoints
                                                   const std::string& job_id,
                                                   const Checkpoint& checkpoint);
 
-// WriteCheckpoint with its receipt in the metadata (job_sha256, data_sha256,
-// state_sha256, previous_receipt, receipt), then the receipt's row, then the
-// checkpoint's, then PruneCheckpoints(kept). Where the step's
-// checkpoint is there already, whole and of the same parameters, it is left as
-// it is and its row returned: a job's step determines its state.
-// Threads: one per job at a time. Blocks for as long as the disk takes.
-absl::StatusOr<CheckpointRecord> SaveCheckpoint(JobStore& store, const std::string& job_id,
-                                                const Checkpoint& checkpoint, absl::Time now,
-                                                const KeptCheckpoints& kept = {});
-
 // Reads the checkpoint of one row. DATA_LOSS: the bytes are not those that were
 // written; NOT_FOUND: there is no file.
 absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& checkpoints_dir,
                                           const std::string& job_id,
                                           const CheckpointRecord& record);
 
+// The row of `step`, or the newest. FAILED_PRECONDITION: there is none of that
+// step (the message names those that there are).
+absl::StatusOr<CheckpointRecord> FindCheckpoint(JobStore& store, const std::string& job_id,
+                                                std::optional<uint64_t> step);
+
 // The bytes of a checkpoint's file, checked against its row.
 struct CheckpointFile {
   CheckpointRecord record;
   std::string bytes;
 };
-// That of `step`, or the newest. FAILED_PRECONDITION: there is none of that
-// step (the message names those that there are); DATA_LOSS: it is damaged.
+// That of FindCheckpoint. DATA_LOSS: it is damaged.
 absl::StatusOr<CheckpointFile> ReadCheckpointFile(JobStore& store, const std::string& job_id,
                                                   std::optional<uint64_t> step);
 
@@ -109,30 +85,19 @@ absl::StatusOr<CheckpointFile> ReadCheckpointFile(JobStore& store, const std::st
 // checkpoint, or not whole.
 absl::StatusOr<Checkpoint> ParseCheckpoint(absl::string_view bytes, const std::string& name);
 
-// The newest checkpoint whose file is whole. A damaged file is renamed to
-// "<name>.damaged"; its row, and that of a missing file, is dropped, with an
-// event "checkpoint_damaged" and a message. NOT_FOUND: none is left (the
-// message repeats the messages): the job starts at its beginning. A file that
-// cannot be read at all (permissions, I/O error) is an error, not damage.
-absl::StatusOr<LoadedCheckpoint> LoadNewestGoodCheckpoint(JobStore& store,
-                                                          const std::string& job_id,
-                                                          absl::Time now);
-
 // The bytes of a safetensors file with the model alone, for `lockstep pull`: the
 // parameters, or their moving average where there is one. Metadata: producer "lockstep", job, step,
 // model_sha256.
 absl::StatusOr<std::string> ExportModel(const std::string& job_id, const Checkpoint& checkpoint);
 
-// Removes all but those to keep, rows and files, and older checkpoint files that
-// have no row. Requires: kept.newest >= 1. The final checkpoint is the newest, so
-// it always stays.
-absl::Status PruneCheckpoints(JobStore& store, const std::string& job_id,
-                              const KeptCheckpoints& kept = {});
+// Its name within the job's folder.
+std::string CheckpointFileName(uint64_t step);
 
-// Removes the checkpoints of more steps than `step`, rows and files: they hold
-// what has been found wrong.
-absl::Status DropCheckpointsAfter(JobStore& store, const std::string& job_id, uint64_t step,
-                                  absl::Time now);
+// Identity (data::ModelSha256) of the model, the parameters' moving average where there
+// is one, and of everything that training goes on from: parameters, and the
+// optimizer's state under its names in the file.
+std::string ModelSha256Of(const Checkpoint& checkpoint);
+std::string StateSha256Of(const Checkpoint& checkpoint);
 
 // CHECKPOINTS_DIR/<job>; INVALID_ARGUMENT where that is no job id.
 absl::StatusOr<std::string> JobCheckpointDirectory(const std::string& checkpoints_dir,

@@ -6,6 +6,7 @@
 #include "engine/data/model_hash.h"
 #include "engine/data/sha256.h"
 #include "gtest/gtest.h"
+#include "server/storage/checkpoint_history.h"
 #include "server/storage/small_disk.h"
 #include "server/storage/temporary_folder.h"
 

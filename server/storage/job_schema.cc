@@ -38,8 +38,8 @@ CREATE TABLE jobs (
 CREATE TABLE metrics (
   job INTEGER NOT NULL REFERENCES jobs (number),
   step INTEGER NOT NULL,
-  kind TEXT NOT NULL,            -- "epoch"; "ledger", "staleness": one row, the newest
-  measurement BLOB NOT NULL,     -- lockstep.v1.EpochMetrics, ExampleLedger, Staleness
+  kind TEXT NOT NULL,            -- "epoch"; "ledger", "counts", "staleness": one row, the newest
+  measurement BLOB NOT NULL,     -- lockstep.v1.EpochMetrics, ExampleLedger, Progress, Staleness
   PRIMARY KEY (job, kind, step)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE checkpoints (

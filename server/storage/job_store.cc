@@ -259,6 +259,11 @@ absl::Status JobStore::RecordLedger(const std::string& job_id, uint64_t step,
   return RecordNewest(job_id, step, "ledger", ledger);
 }
 
+absl::Status JobStore::RecordCounts(const std::string& job_id, uint64_t step,
+                                    const v1::Progress& counts) {
+  return RecordNewest(job_id, step, "counts", counts);
+}
+
 absl::Status JobStore::RecordStaleness(const std::string& job_id, uint64_t step,
                                        const v1::Staleness& staleness) {
   return RecordNewest(job_id, step, "staleness", staleness);
@@ -433,6 +438,10 @@ absl::Status JobStore::ReadLedger(int64_t number, v1::Progress& progress) {
   if (!has_ledger.ok()) return has_ledger.status();
   const absl::StatusOr<bool> has_staleness = ReadNewest(number, "staleness", &staleness);
   if (!has_staleness.ok()) return has_staleness.status();
+  v1::Progress counts;
+  const absl::StatusOr<bool> has_counts = ReadNewest(number, "counts", &counts);
+  if (!has_counts.ok()) return has_counts.status();
+  progress.MergeFrom(counts);
   if (*has_ledger) *progress.mutable_ledger() = ledger;
   if (*has_staleness) *progress.mutable_staleness() = staleness;
   return absl::OkStatus();

@@ -95,6 +95,9 @@ class JobStore {
   // place of all others.
   absl::Status RecordLedger(const std::string& job_id, uint64_t step,
                             const v1::ExampleLedger& ledger);
+  // The same for the counts of the job's workers' work (work_counts.h): of `counts`
+  // only what is set goes on record.
+  absl::Status RecordCounts(const std::string& job_id, uint64_t step, const v1::Progress& counts);
   // The same for how stale updates were, where shards do not wait for each other.
   absl::Status RecordStaleness(const std::string& job_id, uint64_t step,
                                const v1::Staleness& staleness);

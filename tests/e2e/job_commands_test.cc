@@ -128,6 +128,33 @@ TEST_F(JobCommandsTest, SubmitWithWatchFollowsToTheEnd) {
   ASSERT_THAT(ParseJsonLines(json.out), SizeIs(1)) << json;
 }
 
+TEST_F(JobCommandsTest, AnyCheckpointThatIsThereCanBePulled) {
+  cluster_.StartWorker("first");
+  DigitsJob job = ShortJob();
+  job.more = "checkpoint: {keep: 3, keep_best: true}\n";
+  const std::string id = cluster_.Submit(Write(job));
+  const v1::Job done = cluster_.WaitForState(id, v1::SUCCEEDED);
+  v1::ListCheckpointsResponse list;
+  ParseJson(cluster_.Lockstep({"checkpoints", id, "--format", "json"}).out, &list);
+  ASSERT_GE(list.checkpoints_size(), 1);
+  EXPECT_EQ(list.checkpoints().rbegin()->model_sha256(), done.model_sha256());
+  const std::string file = cluster_.folder().PathOf("model.safetensors");
+  std::string best;
+  for (const v1::StoredCheckpoint& stored : list.checkpoints()) {
+    const CommandResult pull =
+        cluster_.Lockstep({"pull", id, "-o", file, "--step", std::to_string(stored.step())});
+    EXPECT_EQ(LineAfter("model sha256: ", pull.out), stored.model_sha256()) << pull;
+    EXPECT_THAT(cluster_.Lockstep({"hash", file}).out, HasSubstr(stored.model_sha256()));
+    EXPECT_TRUE(stored.has_validation_loss()) << "an epoch ends there";
+    if (stored.best()) best = stored.model_sha256();
+  }
+  const CommandResult pull = cluster_.Lockstep({"pull", id, "-o", file, "--best"});
+  EXPECT_EQ(LineAfter("model sha256: ", pull.out), best) << pull;
+  const CommandResult none = cluster_.Lockstep({"pull", id, "-o", file, "--step", "1"});
+  EXPECT_EQ(none.exit_code, 5) << none;
+  EXPECT_THAT(none.err, HasSubstr("no checkpoint of step 1, there are those of ")) << none;
+}
+
 TEST_F(JobCommandsTest, PulledModelHasTheHashOfStatus) {
   cluster_.StartWorker("first");
   const std::string id = cluster_.Submit(Write(ShortJob()));
