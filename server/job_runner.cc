@@ -556,11 +556,8 @@ void JobRunner::CommitStep() {
     }
     return;
   }
-  if (keeps_state) {
-    AdvanceAndKeep(SnapshotWithoutState());
-  } else {
-    Advance();
-  }
+  if (keeps_state) host_->OnCheckpoint(job_id_, Snapshot());
+  Advance();
 }
 
 bool JobRunner::CheckpointIsDue(absl::Time now) const {
@@ -574,19 +571,11 @@ void JobRunner::EndEpoch(std::optional<Losses> validation) {
   host_->OnEpoch(job_id_, measurements_.EndEpoch(step_, validation));
   // At the job's end, and before a stop, End keeps the state itself.
   if (step_ < plan_.total_steps && !stop_.has_value()) {
-    Checkpoint checkpoint = SnapshotWithoutState();
+    Checkpoint checkpoint = Snapshot();
     checkpoint.is_best = measurements_.newest_is_best();
-    AdvanceAndKeep(std::move(checkpoint));
-  } else {
-    Advance();
+    host_->OnCheckpoint(job_id_, std::move(checkpoint));
   }
-}
-
-void JobRunner::AdvanceAndKeep(Checkpoint checkpoint) {
   Advance();
-  if (ended_) return;  // with a checkpoint of this step
-  checkpoint.optimizer_state = store_->CopyOptimizerState();
-  host_->OnCheckpoint(job_id_, std::move(checkpoint));
 }
 
 }  // namespace lockstep::server

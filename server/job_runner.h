@@ -197,13 +197,7 @@ class JobRunner : public JobExecution {
   // Takes away a worker that is leaving and has nothing more in hand.
   void LetGo(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RecordDigest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Without the optimizer's state: what must be copied.
-  Checkpoint SnapshotWithoutState() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Checkpoint Snapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Hands out the next round, then adds the state to the snapshot and gives it to
-  // the host: workers compute while it is copied. Of their step nothing is applied
-  // before mutex_ is free.
-  void AdvanceAndKeep(Checkpoint checkpoint) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Those that have loaded the job and are trusted.
   std::vector<std::string> ReadyWorkers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Of those the ones that are not behind, in answers or in taking in what they are

@@ -115,16 +115,11 @@ std::vector<std::string> JobRunner::ParameterNames() const {
 }
 
 Checkpoint JobRunner::Snapshot() {
-  Checkpoint checkpoint = SnapshotWithoutState();
-  checkpoint.optimizer_state = store_->CopyOptimizerState();
-  return checkpoint;
-}
-
-Checkpoint JobRunner::SnapshotWithoutState() {
   if (step_ > 0) RecordDigest();
   Checkpoint checkpoint;
   checkpoint.step = step_;
   checkpoint.parameters = store_->NamedParameters();
+  checkpoint.optimizer_state = store_->CopyOptimizerState();
   checkpoint.metadata["optimizer"] = store_->DescribeOptimizer();
   measurements_.Save(&checkpoint.metadata);
   ledger_.Save(&checkpoint.metadata);
