@@ -9,7 +9,8 @@ a step's time is that of the epochs after the first. torch: DistributedDataParal
 over gloo, one process a worker (one worker: a plain process), with a fused
 optimizer, all examples in memory, nothing read back.
 
-Fields: model (logistic, tiny, mlp, wide_mlp, cnn, hundred_million), batch, workers,
+Fields: model (logistic, tiny, mlp, wide_mlp, cnn, thirty_million,
+hundred_million), batch, workers,
 threads (of each worker), optimizer (sgd, adam; default sgd), steps (of an epoch;
 default 100), epochs (default 4); for lockstep also shards, shared_memory (auto,
 off), checkpoint_steps, more (lines of the job file), bin_dir, and worker, a program to
