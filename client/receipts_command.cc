@@ -23,7 +23,7 @@ struct Options {
 // Whether the chain is whole and that of the job as it is described.
 absl::Status Check(const v1::Job& job, const v1::ListReceiptsResponse& response) {
   const std::vector<v1::Receipt> receipts(response.receipts().begin(), response.receipts().end());
-  if (absl::Status status = CheckReceiptChain(receipts); !status.ok()) return status;
+  if (absl::Status status = CheckReceiptChain(job.spec(), receipts); !status.ok()) return status;
   if (receipts.empty()) return absl::OkStatus();
   const std::string wanted = JobSha256(job.spec());
   if (receipts[0].job_sha256() != wanted || receipts[0].data_sha256() != DataSha256(job.spec())) {
@@ -33,7 +33,7 @@ absl::Status Check(const v1::Job& job, const v1::ListReceiptsResponse& response)
   return absl::OkStatus();
 }
 
-std::string Table(const v1::ListReceiptsResponse& response) {
+std::string Table(const v1::JobSpec& spec, const v1::ListReceiptsResponse& response) {
   if (response.receipts().empty()) return "no receipts: no checkpoint yet\n";
   const v1::Receipt& first = response.receipts(0);
   std::vector<std::vector<std::string>> head = {{"job file sha256:", first.job_sha256()},
@@ -45,6 +45,7 @@ std::string Table(const v1::ListReceiptsResponse& response) {
   for (const v1::Receipt& receipt : response.receipts()) {
     rows.push_back({absl::StrCat(receipt.step()), receipt.model_sha256().substr(0, kShown),
                     receipt.state_sha256().substr(0, kShown), receipt.receipt()});
+    if (!IsChained(spec, receipt.step())) rows.back().push_back("beside the chain");
   }
   return FormatTable(head) + FormatTable(rows);
 }
@@ -59,7 +60,7 @@ int Run(const Options& options, const Environment& environment) {
   const absl::StatusOr<v1::ListReceiptsResponse> receipts = (*client)->ListReceipts(options.job_id);
   if (!receipts.ok()) return Fail(environment, receipts.status());
   *environment.out << (options.format == OutputFormat::kJson ? ToJson(*receipts)
-                                                             : Table(*receipts));
+                                                             : Table(job->spec(), *receipts));
   const absl::Status holds = Check(*job, *receipts);
   if (!holds.ok()) return Fail(environment, holds);
   if (options.format == OutputFormat::kText && !receipts->receipts().empty()) {

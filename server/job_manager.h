@@ -128,8 +128,10 @@ class JobManager : public JobRunnerHost {
     std::vector<std::string> tensors;             // the parameters' names, once it runs
     // Why its newest state or measurements are not on the disk; empty: they are.
     std::string unsaved;
-    // It begins no further step, as the disk is full.
-    bool held = false;
+    // Why it begins no further step; empty: the disk is not full, and what waits
+    // to be written is not too much.
+    std::string disk_hold;
+    std::string backlog_hold;
     // What the next runner is to go on with, where the last one had to go back.
     std::shared_ptr<Rewind> rewind;
   };
@@ -140,14 +142,18 @@ class JobManager : public JobRunnerHost {
     std::shared_ptr<const std::optional<Checkpoint>> checkpoint;
   };
 
+  struct PendingCheckpoint {
+    Checkpoint checkpoint;
+    // Where there is a newer one, only the receipt is wanted.
+    bool wants_file = true;
+  };
   // What a job has measured and kept and is not on the disk yet. They go there
   // together, so that no checkpoint is newer than the measurements.
   struct Pending {
-    std::vector<v1::EpochMetrics> epochs;  // oldest first
-    v1::JobDigests digests;                // oldest first
-    std::vector<v1::Arrivals> arrivals;    // oldest first
-    std::optional<Checkpoint> checkpoint;  // the newest
-    std::optional<Checkpoint> best;        // the best so far by validation
+    std::vector<v1::EpochMetrics> epochs;        // oldest first
+    v1::JobDigests digests;                      // oldest first
+    std::vector<v1::Arrivals> arrivals;          // oldest first
+    std::vector<PendingCheckpoint> checkpoints;  // oldest first
   };
 
   JobManager(Options options, std::unique_ptr<JobStore> store);
@@ -177,6 +183,9 @@ class JobManager : public JobRunnerHost {
   void WriteAgain();
   // Holds the job's runner where `status` is that of a full disk, else lets it go on.
   void HoldForDisk(const std::string& job_id, const absl::Status& status);
+  // Holds those whose checkpoints come faster than they are hashed: each may have
+  // a receipt, so none may be forgotten, and memory is finite.
+  void HoldForBacklog();
   // Has a worker leave its job after what it has in hand.
   void Release(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Sends a worker away from its job: it is idle.
@@ -196,7 +205,12 @@ class JobManager : public JobRunnerHost {
   void WritePending(const std::string& job_id);
   // Copies the database, where its copy is older than `age`.
   void BackUp(absl::Duration age);
-  // Puts back what the disk did not take, behind what has come since.
+  // Writes them, and takes away those that it has written.
+  absl::Status WriteCheckpoints(const std::string& job_id, const v1::JobSpec& spec,
+                                std::vector<PendingCheckpoint>* checkpoints);
+  // Of the newest a file is wanted (unless `newer_comes`), and of the newest of the best.
+  static void DropFilesOfOlder(std::vector<PendingCheckpoint>* checkpoints, bool newer_comes);
+  // Puts back what the disk did not take, before what has come since.
   void KeepPending(const std::string& job_id, Pending pending);
   // Whether the end waits until the disk has room for its checkpoint.
   bool WaitForDisk(const std::string& job_id, v1::JobState state, const std::string& reason,

@@ -20,6 +20,7 @@ void JobManager::Tick() {
   }
   for (const auto& runner : runners) runner->Tick();
   CheckLeases();
+  HoldForBacklog();
   WriteAgain();
   absl::MutexLock lock(&mutex_);
   bool due = false;
@@ -126,7 +127,7 @@ void JobManager::OnRewind(const std::string& job_id, Rewind rewind) {
 // ---- a full disk
 
 void JobManager::HoldForDisk(const std::string& job_id, const absl::Status& status) {
-  const std::string reason =
+  std::string reason =
       absl::IsResourceExhausted(status)
           ? absl::StrCat("paused until the server's disk has room: ", status.message())
           : "";
@@ -135,12 +136,53 @@ void JobManager::HoldForDisk(const std::string& job_id, const absl::Status& stat
     absl::MutexLock lock(&mutex_);
     const auto job = active_.find(*ParseJobId(job_id));
     if (job == active_.end()) return;
-    if (job->second.held == !reason.empty()) return;
-    job->second.held = !reason.empty();
+    if (job->second.disk_hold.empty() == reason.empty()) return;
+    job->second.disk_hold = reason;
+    reason = reason.empty() ? job->second.backlog_hold : reason;
     runner = job->second.runner;
     ++changes_;
   }
   if (runner != nullptr) runner->Hold(reason);
+}
+
+namespace {
+
+size_t BytesOf(const Checkpoint& checkpoint) {
+  int64_t elements = 0;
+  for (const auto* tensors : {&checkpoint.parameters, &checkpoint.optimizer_state}) {
+    for (const data::NamedTensor& tensor : *tensors) elements += tensor.tensor.element_count();
+  }
+  return static_cast<size_t>(elements) * sizeof(float);
+}
+
+}  // namespace
+
+void JobManager::HoldForBacklog() {
+  // One more than is being written may wait, of whatever size; of small ones, many.
+  constexpr size_t kMostBytes = size_t{256} << 20;
+  std::map<std::string, bool> too_much;
+  {
+    absl::MutexLock lock(&pending_mutex_);
+    for (const auto& [job_id, pending] : pending_) {
+      size_t bytes = 0;
+      for (const PendingCheckpoint& waiting : pending.checkpoints) {
+        bytes += BytesOf(waiting.checkpoint);
+      }
+      too_much[job_id] = pending.checkpoints.size() > 1 && bytes > kMostBytes;
+    }
+  }
+  std::vector<std::pair<std::shared_ptr<JobExecution>, std::string>> holds;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (auto& [number, job] : active_) {
+      const bool held = too_much[absl::StrCat("job-", number)];
+      if (job.runner == nullptr || job.backlog_hold.empty() != held) continue;
+      job.backlog_hold = held ? "paused until the checkpoints that wait have their receipts" : "";
+      holds.emplace_back(job.runner, job.disk_hold.empty() ? job.backlog_hold : job.disk_hold);
+      ++changes_;
+    }
+  }
+  for (const auto& [runner, reason] : holds) runner->Hold(reason);
 }
 
 void JobManager::WriteAgain() {
@@ -150,7 +192,7 @@ void JobManager::WriteAgain() {
   write_again_at_ = now + absl::Seconds(1);
   for (const auto& [number, job] : active_) {
     const std::string job_id = absl::StrCat("job-", number);
-    if (job.held) background_.Post([this, job_id] { WritePending(job_id); });
+    if (!job.disk_hold.empty()) background_.Post([this, job_id] { WritePending(job_id); });
   }
   for (auto& [job_id, end] : unsaved_ends_) {
     background_.Post([this, job_id = job_id, end = std::move(end)] {

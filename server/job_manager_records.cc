@@ -1,6 +1,7 @@
 // JobManager's background thread: runners are made from what is on record, and
 // what they report is put there.
 #include <cstdio>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +13,7 @@
 #include "server/staleness_record.h"
 #include "server/storage/checkpoint_history.h"
 #include "server/storage/initial_parameters.h"
+#include "server/storage/receipt_chain.h"
 #include "server/work_counts.h"
 
 namespace lockstep::server {
@@ -182,11 +184,11 @@ absl::Status JobManager::WriteProof(const std::string& job_id) {
 
 void JobManager::OnCheckpoint(const std::string& job_id, Checkpoint checkpoint) {
   {
-    // An older one that was not written in time is left out: latest wins.
+    // Of an older one that was not written in time only the receipt is: latest wins.
     absl::MutexLock lock(&pending_mutex_);
-    Pending& pending = pending_[job_id];
-    if (checkpoint.is_best) pending.best = checkpoint;
-    pending.checkpoint = std::move(checkpoint);
+    std::vector<PendingCheckpoint>& waiting = pending_[job_id].checkpoints;
+    waiting.push_back({std::move(checkpoint)});
+    DropFilesOfOlder(&waiting, /*newer_comes=*/false);
   }
   background_.Post([this, job_id] { WritePending(job_id); });
 }
@@ -198,8 +200,7 @@ void JobManager::WritePending(const std::string& job_id) {
     const auto found = pending_.find(job_id);
     if (found == pending_.end()) return;
     pending.epochs = std::exchange(found->second.epochs, {});
-    pending.checkpoint = std::exchange(found->second.checkpoint, std::nullopt);
-    pending.best = std::exchange(found->second.best, std::nullopt);
+    pending.checkpoints = std::exchange(found->second.checkpoints, {});
   }
   // Measurements first: a job that goes on from a checkpoint does not measure
   // again what came before it.
@@ -213,16 +214,8 @@ void JobManager::WritePending(const std::string& job_id) {
   for (const v1::EpochMetrics& metrics : pending.epochs) {
     status.Update(store_->RecordEpoch(job_id, metrics));
   }
-  if (status.ok() && (pending.best.has_value() || pending.checkpoint.has_value())) {
-    status = WriteProof(job_id);
-  }
-  if (status.ok() && pending.best.has_value()) status = Save(job_id, spec, *pending.best);
-  // Often the same one, which would be read back to see that it is there.
-  const bool is_saved = pending.best.has_value() && pending.checkpoint.has_value() &&
-                        pending.best->step == pending.checkpoint->step;
-  if (status.ok() && pending.checkpoint.has_value() && !is_saved) {
-    status = Save(job_id, spec, *pending.checkpoint);
-  }
+  if (status.ok() && !pending.checkpoints.empty()) status = WriteProof(job_id);
+  if (status.ok()) status = WriteCheckpoints(job_id, spec, &pending.checkpoints);
   Report(job_id, status);
   if (absl::IsResourceExhausted(status)) KeepPending(job_id, std::move(pending));
   HoldForDisk(job_id, status);
@@ -231,6 +224,38 @@ void JobManager::WritePending(const std::string& job_id) {
   const auto job = active_.find(*ParseJobId(job_id));
   if (job != active_.end()) job->second.unsaved = std::string(status.message());
   ++changes_;
+}
+
+void JobManager::DropFilesOfOlder(std::vector<PendingCheckpoint>* checkpoints, bool newer_comes) {
+  bool has_newest = newer_comes;
+  bool has_best = false;
+  for (auto it = checkpoints->rbegin(); it != checkpoints->rend(); ++it) {
+    const bool is_best = it->checkpoint.is_best && !has_best;
+    if (has_newest && !is_best) it->wants_file = false;
+    has_newest = true;
+    has_best |= it->checkpoint.is_best;
+  }
+}
+
+absl::Status JobManager::WriteCheckpoints(const std::string& job_id, const v1::JobSpec& spec,
+                                          std::vector<PendingCheckpoint>* checkpoints) {
+  absl::Status status;
+  size_t done = 0;
+  while (status.ok() && done < checkpoints->size()) {
+    std::vector<Checkpoint> receipts_only;
+    size_t end = done;
+    for (; end < checkpoints->size() && !(*checkpoints)[end].wants_file; ++end) {
+      receipts_only.push_back((*checkpoints)[end].checkpoint);  // shares the tensors
+    }
+    if (end > done) {
+      status = RecordReceiptsOnly(*store_, job_id, receipts_only);
+    } else {
+      status = Save(job_id, spec, (*checkpoints)[end++].checkpoint);
+    }
+    if (status.ok()) done = end;
+  }
+  checkpoints->erase(checkpoints->begin(), checkpoints->begin() + static_cast<long>(done));
+  return status;
 }
 
 void JobManager::BackUp(absl::Duration age) {
@@ -245,8 +270,10 @@ void JobManager::KeepPending(const std::string& job_id, Pending pending) {
   absl::MutexLock lock(&pending_mutex_);
   Pending& newer = pending_[job_id];
   newer.epochs.insert(newer.epochs.begin(), pending.epochs.begin(), pending.epochs.end());
-  if (!newer.checkpoint.has_value()) newer.checkpoint = std::move(pending.checkpoint);
-  if (!newer.best.has_value()) newer.best = std::move(pending.best);
+  newer.checkpoints.insert(newer.checkpoints.begin(),
+                           std::make_move_iterator(pending.checkpoints.begin()),
+                           std::make_move_iterator(pending.checkpoints.end()));
+  DropFilesOfOlder(&newer.checkpoints, /*newer_comes=*/false);
 }
 
 absl::Status JobManager::Save(const std::string& job_id, const v1::JobSpec& spec,
@@ -278,7 +305,9 @@ void JobManager::OnEnded(const std::string& job_id, v1::JobState state, const st
     absl::MutexLock lock(&pending_mutex_);
     // Its own is newer than one that waits.
     const auto found = pending_.find(job_id);
-    if (checkpoint.has_value() && found != pending_.end()) found->second.checkpoint.reset();
+    if (checkpoint.has_value() && found != pending_.end()) {
+      DropFilesOfOlder(&found->second.checkpoints, /*newer_comes=*/true);
+    }
   }
   background_.Post([this, job_id, state, reason, kept = std::move(checkpoint)] {
     FinishJob(job_id, state, reason, kept);
@@ -293,6 +322,8 @@ void JobManager::FinishJob(const std::string& job_id, v1::JobState state, std::s
     const auto job = active_.find(*ParseJobId(job_id));
     if (job != active_.end()) spec = job->second.spec;
   }
+  // What a full disk did not take before: the receipts of states before this end.
+  WritePending(job_id);
   Report(job_id, WriteProof(job_id));
   if (state == v1::FAILED && Retry(job_id, reason)) return;
   if (checkpoint.has_value()) {

@@ -1,6 +1,6 @@
 """The groups of rows that report.py --only chooses from."""
 
-from rows import cluster_proof, cluster_recovery, cluster_size, cluster_steps
+from rows import cluster_modes, cluster_proof, cluster_recovery, cluster_size, cluster_steps
 from rows import engine_kernels, engine_steps, engine_tests
 
 
@@ -10,7 +10,8 @@ def engine_rows(options):
 
 def cluster_rows(options):
     return (cluster_proof.rows(options) + cluster_recovery.rows(options)
-            + cluster_steps.rows(options) + cluster_size.rows(options))
+            + cluster_steps.rows(options) + cluster_size.rows(options)
+            + cluster_modes.rows(options))
 
 
 # Name: a function of the options that returns the group's rows.

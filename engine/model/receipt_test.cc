@@ -12,6 +12,16 @@ namespace {
 
 using testing::HasSubstr;
 
+// An epoch ends every 10 steps.
+v1::JobSpec Spec() {
+  v1::JobSpec spec;
+  spec.set_epochs(4);
+  spec.set_batch_size(1);
+  spec.set_shards(1);
+  spec.mutable_data_summary()->set_training_examples(10);
+  return spec;
+}
+
 std::vector<v1::Receipt> Chain() {
   std::vector<v1::Receipt> chain;
   std::string previous = NoReceipt();
@@ -37,8 +47,30 @@ TEST(ReceiptTest, IsTheHashOfItsLines) {
 }
 
 TEST(ReceiptTest, AWholeChainHolds) {
-  EXPECT_TRUE(CheckReceiptChain(Chain()).ok());
-  EXPECT_TRUE(CheckReceiptChain({}).ok());
+  EXPECT_TRUE(CheckReceiptChain(Spec(), Chain()).ok());
+  EXPECT_TRUE(CheckReceiptChain(Spec(), {}).ok());
+}
+
+// As servers bound them before the chain was of the job file's steps alone.
+TEST(ReceiptTest, ReceiptsThatAreAllBoundToEachOtherHoldToo) {
+  v1::JobSpec spec = Spec();
+  spec.mutable_data_summary()->set_training_examples(30);  // the others are beside the chain
+  EXPECT_TRUE(CheckReceiptChain(spec, Chain()).ok()) << CheckReceiptChain(spec, Chain());
+}
+
+TEST(ReceiptTest, TheChainIsOfTheStepsThatTheJobFileDefines) {
+  v1::JobSpec spec = Spec();
+  spec.mutable_checkpoint()->set_interval_steps(4);
+  std::vector<uint64_t> chained;
+  for (uint64_t step = 0; step <= 21; ++step) {
+    if (IsChained(spec, step)) chained.push_back(step);
+  }
+  EXPECT_THAT(chained, testing::ElementsAre(4, 8, 10, 12, 16, 20));
+  spec.set_steps(21);
+  EXPECT_TRUE(IsChained(spec, 21)) << "the job's end";
+  spec.mutable_forked_from()->set_step(12);
+  EXPECT_FALSE(IsChained(spec, 12)) << "where it begins";
+  EXPECT_TRUE(IsChained(spec, 16));
 }
 
 TEST(ReceiptTest, AnyChangeShowsAndIsNamed) {
@@ -46,7 +78,7 @@ TEST(ReceiptTest, AnyChangeShowsAndIsNamed) {
                                 const std::string& named) {
     std::vector<v1::Receipt> chain = Chain();
     change(chain);
-    const absl::Status status = CheckReceiptChain(chain);
+    const absl::Status status = CheckReceiptChain(Spec(), chain);
     EXPECT_TRUE(absl::IsDataLoss(status));
     EXPECT_THAT(std::string(status.message()), HasSubstr(named));
   };

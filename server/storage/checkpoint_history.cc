@@ -78,8 +78,9 @@ absl::StatusOr<CheckpointRecord> SaveCheckpoint(JobStore& store, const std::stri
                                                 const KeptCheckpoints& kept) {
   const absl::StatusOr<CheckpointRecord> saved = AlreadySaved(store, job_id, checkpoint);
   if (saved.ok() || !absl::IsNotFound(saved.status())) return saved;
-  const absl::StatusOr<v1::Receipt> receipt = NextReceipt(store, job_id, checkpoint);
-  if (!receipt.ok()) return receipt.status();
+  const auto receipts = NextReceipts(store, job_id, {checkpoint});
+  if (!receipts.ok()) return receipts.status();
+  const v1::Receipt* const receipt = &receipts->front();
   Checkpoint with_receipt = checkpoint;  // shares the tensors
   with_receipt.metadata["job_sha256"] = receipt->job_sha256();
   with_receipt.metadata["data_sha256"] = receipt->data_sha256();
@@ -90,7 +91,7 @@ absl::StatusOr<CheckpointRecord> SaveCheckpoint(JobStore& store, const std::stri
       WriteCheckpoint(store.checkpoints_dir(), job_id, with_receipt);
   if (!written.ok()) return written.status();
   // Before the row: a checkpoint that is there has its receipt.
-  const absl::Status noted = store.RecordReceipt(job_id, *receipt);
+  const absl::Status noted = store.RecordReceipts(job_id, *receipts);
   if (!noted.ok()) return noted;
   const CheckpointRecord record = {checkpoint.step, written->file_name, written->file_sha256,
                                    written->model_sha256, now};

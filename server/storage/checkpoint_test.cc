@@ -5,8 +5,10 @@
 
 #include "engine/data/model_hash.h"
 #include "engine/data/sha256.h"
+#include "engine/model/receipt.h"
 #include "gtest/gtest.h"
 #include "server/storage/checkpoint_history.h"
+#include "server/storage/receipt_chain.h"
 #include "server/storage/small_disk.h"
 #include "server/storage/temporary_folder.h"
 
@@ -36,11 +38,21 @@ std::string BitsOf(const std::vector<data::NamedTensor>& tensors, const std::str
   return "";
 }
 
+// An epoch ends every 5 steps.
+v1::JobSpec Spec() {
+  v1::JobSpec spec;
+  spec.set_epochs(1000);
+  spec.set_batch_size(2);
+  spec.set_shards(1);
+  spec.mutable_data_summary()->set_training_examples(10);
+  return spec;
+}
+
 class CheckpointTest : public ::testing::Test {
  protected:
   void SetUp() override {
     Reopen();
-    job_ = *store_->CreateJob(v1::JobSpec(), kNow);
+    job_ = *store_->CreateJob(Spec(), kNow);
   }
   void Reopen() {
     store_.reset();
@@ -303,6 +315,38 @@ TEST_F(CheckpointTest, WhatHoldsAWrongSumIsWithdrawn) {
   EXPECT_EQ(loaded->checkpoint.step, 10);
   EXPECT_TRUE(loaded->messages.empty());
   EXPECT_EQ(store_->Events(job_)->size(), 2);
+}
+
+// The chain is that of steps 5, 10 and 15, whatever else was kept, and whether their
+// files were.
+TEST_F(CheckpointTest, TheChainIsOfTheStepsThatTheJobFileDefines) {
+  for (const uint64_t step : {5, 10, 15}) Save(step);
+  const std::vector<v1::Receipt> chain = *store_->Receipts(job_);
+  EXPECT_EQ(chain[1].previous(), chain[0].receipt());
+
+  const std::string first_job = job_;
+  job_ = *store_->CreateJob(Spec(), kNow);
+  Save(0);  // paused before its first step, and once more in the middle of an epoch
+  Save(3);
+  Save(4);
+  ASSERT_TRUE(
+      RecordReceiptsOnly(*store_, job_, {CheckpointAt(5), CheckpointAt(7), CheckpointAt(10)}).ok());
+  Save(12);
+  Save(15);
+  const std::vector<v1::Receipt> all = *store_->Receipts(job_);
+  EXPECT_TRUE(CheckReceiptChain(Spec(), all).ok()) << CheckReceiptChain(Spec(), all);
+  std::vector<std::string> steps, chained;
+  for (const v1::Receipt& receipt : all) {
+    steps.push_back(std::to_string(receipt.step()));
+    if (IsChained(Spec(), receipt.step())) chained.push_back(receipt.SerializeAsString());
+  }
+  EXPECT_EQ(steps, (std::vector<std::string>{"0", "3", "4", "5", "10", "12", "15"}));
+  ASSERT_EQ(chained.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(chained[i], chain[i].SerializeAsString());
+  // One that is bound to nothing before it is found.
+  std::vector<v1::Receipt> broken = all;
+  broken.erase(broken.begin() + 4);
+  EXPECT_TRUE(absl::IsDataLoss(CheckReceiptChain(Spec(), broken)));
 }
 
 }  // namespace

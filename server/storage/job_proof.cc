@@ -14,17 +14,24 @@ absl::Status Damaged(const std::string& job_id, absl::string_view what) {
 
 }  // namespace
 
-absl::Status JobStore::RecordReceipt(const std::string& job_id, const v1::Receipt& receipt) {
+absl::Status JobStore::RecordReceipts(const std::string& job_id,
+                                      const std::vector<v1::Receipt>& receipts) {
   absl::MutexLock lock(&mutex_);
   const absl::StatusOr<int64_t> number = ExistingNumber(job_id);
   if (!number.ok()) return number.status();
-  absl::StatusOr<Statement> insert =
-      database_->Prepare("INSERT OR REPLACE INTO receipts (job, step, receipt) VALUES (?, ?, ?)");
-  if (!insert.ok()) return insert.status();
-  return insert->BindInteger(*number)
-      .BindInteger(static_cast<int64_t>(receipt.step()))
-      .BindBytes(receipt.SerializeAsString())
-      .Run();
+  absl::StatusOr<Transaction> transaction = Transaction::Begin(*database_);
+  if (!transaction.ok()) return transaction.status();
+  for (const v1::Receipt& receipt : receipts) {
+    absl::StatusOr<Statement> insert =
+        database_->Prepare("INSERT OR REPLACE INTO receipts (job, step, receipt) VALUES (?, ?, ?)");
+    if (!insert.ok()) return insert.status();
+    const absl::Status inserted = insert->BindInteger(*number)
+                                      .BindInteger(static_cast<int64_t>(receipt.step()))
+                                      .BindBytes(receipt.SerializeAsString())
+                                      .Run();
+    if (!inserted.ok()) return inserted;
+  }
+  return transaction->Commit();
 }
 
 absl::StatusOr<std::optional<v1::Receipt>> JobStore::ReceiptBefore(const std::string& job_id,

@@ -110,8 +110,8 @@ class JobStore {
   // Newest (highest step) first. Empty for an unknown job.
   absl::StatusOr<std::vector<CheckpointRecord>> Checkpoints(const std::string& job_id);
 
-  // Adds the receipt, in place of one of the same step.
-  absl::Status RecordReceipt(const std::string& job_id, const v1::Receipt& receipt);
+  // Adds the receipts, each in place of one of the same step; all or none.
+  absl::Status RecordReceipts(const std::string& job_id, const std::vector<v1::Receipt>& receipts);
   // The newest of fewer steps than `step`, if there is one.
   absl::StatusOr<std::optional<v1::Receipt>> ReceiptBefore(const std::string& job_id,
                                                            uint64_t step);
