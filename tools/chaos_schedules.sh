@@ -4,8 +4,8 @@
 # Exit code 0: all did.
 #
 # Usage: tools/chaos_schedules.sh [-n RUNS] [-s FIRST_SEED] [-j JOB_FILE] [-w WORKERS] [PLAN]
-#   Default: 100 runs from seed 1 of examples/digits/chaos.yaml (about 20 s each
-#   on two cores) with 3 workers and all five faults. LOCKSTEP: the client,
+#   Default: 100 runs from seed 1 of examples/digits/chaos.yaml (on two cores about
+#   20 s of calm, a minute of chaos) with 3 workers and all five faults. LOCKSTEP: the client,
 #   default build/bin/lockstep. However it ends (kill -9 of itself apart), none of
 #   its processes is left, nor its folder under TMPDIR.
 set -euo pipefail

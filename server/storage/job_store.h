@@ -181,6 +181,9 @@ class JobStore {
   const std::unique_ptr<Database> database_ ABSL_PT_GUARDED_BY(mutex_);
 };
 
+// "job-<number>".
+std::string JobId(int64_t number);
+
 // The number in "job-<number>"; INVALID_ARGUMENT on any other text. All file
 // names made of a job id go through this, so no id can lead out of its folder.
 absl::StatusOr<int64_t> ParseJobId(absl::string_view job_id);
