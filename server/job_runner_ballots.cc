@@ -1,5 +1,5 @@
 // A JobRunner's nodes that have several workers: audits, speculation, disputes.
-// job_runner.cc has the round that they are part of.
+// job_runner_rounds.cc opens the round that they are part of.
 #include <algorithm>
 #include <limits>
 #include <utility>

@@ -1,5 +1,5 @@
-// How a JobRunner comes to be, ends, and is described; job_runner.cc has what it
-// does in between.
+// How a JobRunner comes to be, ends, and is described; job_runner.cc has its course
+// in between.
 #include <algorithm>
 #include <utility>
 
