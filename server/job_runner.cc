@@ -27,7 +27,7 @@ void JobRunner::Advance() {
     End(v1::SUCCEEDED, "", /*with_checkpoint=*/true);
     return;
   }
-  const bool may_begin = hold_.empty() && ReadyWorkers().size() >= spec_.workers().min();
+  const bool may_begin = hold_.empty() && participants_.CountReady() >= spec_.workers().min();
   SetWaiting(!may_begin);
   if (may_begin) StartRound();
 }

@@ -62,16 +62,16 @@ absl::Status JobRunner::OnGradientChunk(const std::string& name, const v1::Gradi
   bool contested = false;
   {
     absl::MutexLock lock(&mutex_);
-    const auto found = participants_.find(name);
-    if (ended_ || found == participants_.end()) return absl::OkStatus();
-    if (!in_round_ || message.round() != round_ || found->second.quarantined) {
+    Participant* const found = participants_.Find(name);
+    if (ended_ || found == nullptr) return absl::OkStatus();
+    if (!in_round_ || message.round() != round_ || found->quarantined) {
       const bool compared = HasPastBallot(message.round(), node) && values.element_count() > 0;
-      TakeLateAnswer(name, found->second, message.round(), node, chunk, compared ? digest() : 0);
+      TakeLateAnswer(name, *found, message.round(), node, chunk, compared ? digest() : 0);
       return absl::OkStatus();
     }
-    const auto status = CheckGradientChunk(found->second, message, values.element_count());
+    const auto status = CheckGradientChunk(*found, message, values.element_count());
     if (!status.ok()) return status;
-    Outstanding& outstanding = found->second.outstanding.at(node);
+    Outstanding& outstanding = found->outstanding.at(node);
     if (outstanding.chunks[chunk]) return absl::OkStatus();
     outstanding.chunks[chunk] = true;
     --outstanding.missing;
@@ -132,9 +132,9 @@ absl::Status JobRunner::CheckNodeResult(const Participant& participant,
 
 absl::Status JobRunner::OnNodeResult(const std::string& name, const v1::NodeResult& message) {
   absl::MutexLock lock(&mutex_);
-  const auto found = participants_.find(name);
-  if (ended_ || found == participants_.end()) return absl::OkStatus();
-  Participant& participant = found->second;
+  Participant* const found = participants_.Find(name);
+  if (ended_ || found == nullptr) return absl::OkStatus();
+  Participant& participant = *found;
   const ShardNode node{static_cast<int>(message.first_shard()),
                        static_cast<int>(message.end_shard())};
   if (message.skipped()) {
@@ -195,8 +195,8 @@ void JobRunner::CountLosses(const std::string& name, const ShardNode& node, cons
       ballot != ballots_.end() && ballot->second.kind() == NodeBallot::Kind::kAudit;
   if (audited) {
     shards_audited_ += node.size();
-  } else if (const auto found = participants_.find(name); found != participants_.end()) {
-    found->second.unaudited_shards += node.size();
+  } else if (Participant* const found = participants_.Find(name); found != nullptr) {
+    found->unaudited_shards += node.size();
   }
 }
 

@@ -92,7 +92,7 @@ void JobRunner::HandOut(const std::vector<std::string>& names,
 }
 
 void JobRunner::HandOutTo(const std::string& name, const std::vector<ShardNode>& nodes) {
-  Participant& participant = participants_[name];
+  Participant& participant = participants_.at(name);
   if (participant.version != step_) SendCurrentParameters(participant);
   participant.follows |= chunks_done_ == 0;
   v1::ServerMessage message;
@@ -129,11 +129,11 @@ void JobRunner::HandOutTo(const std::string& name, const std::vector<ShardNode>&
 
 void JobRunner::HandOutFreedNodes() {
   if (freed_.empty()) return;
-  if (stop_.has_value() && ReadyWorkers().empty()) return EndUnfinished();
+  if (stop_.has_value() && participants_.CountReady() == 0) return EndUnfinished();
   const std::vector<std::string> names = AvailableWorkers();
   // A job that is to stop finishes its step with whoever is there.
   const bool enough =
-      stop_.has_value() ? !names.empty() : ReadyWorkers().size() >= spec_.workers().min();
+      stop_.has_value() ? !names.empty() : participants_.CountReady() >= spec_.workers().min();
   SetWaiting(!enough);
   if (!enough) return;
   const std::vector<ShardNode> freed = std::exchange(freed_, {});

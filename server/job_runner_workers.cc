@@ -2,27 +2,21 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "server/job_runner.h"
 
 namespace lockstep::server {
 
 void JobRunner::AddWorker(const std::string& name, std::shared_ptr<WorkerLink> link) {
   absl::MutexLock lock(&mutex_);
-  v1::ServerMessage message;
-  message.mutable_prepare_job()->set_job_id(job_id_);
-  *message.mutable_prepare_job()->mutable_spec() = spec_;
-  message.mutable_prepare_job()->set_chunk_elements(kChunkElements);
-  link->Send(message);
-  participants_[name].link = std::move(link);
+  participants_.Join(name, std::move(link), PrepareJobMessage(job_id_, spec_));
 }
 
 void JobRunner::RemoveWorker(const std::string& name) {
   absl::MutexLock lock(&mutex_);
-  const auto found = participants_.find(name);
-  if (found == participants_.end()) return;
-  FreeNodesOf(found->second);
-  participants_.erase(found);
+  Participant* const found = participants_.Find(name);
+  if (found == nullptr) return;
+  FreeNodesOf(*found);
+  participants_.Erase(name);
   for (auto& entry : ballots_) entry.second.Leave(name);
   for (PastBallot& past : past_ballots_) past.ballot.Leave(name);
   for (auto& step : disputes_) {
@@ -42,58 +36,40 @@ void JobRunner::FreeNodesOf(Participant& participant) {
 
 void JobRunner::ReleaseWorker(const std::string& name) {
   absl::MutexLock lock(&mutex_);
-  const auto found = participants_.find(name);
-  if (found == participants_.end()) return host_->OnWorkerReleased(job_id_, name);
-  found->second.leaving = true;
+  Participant* const found = participants_.Find(name);
+  if (found == nullptr) return host_->OnWorkerReleased(job_id_, name);
+  found->leaving = true;
   LetGo(name);
 }
 
 void JobRunner::LetGo(const std::string& name) {
-  const auto found = participants_.find(name);
-  if (found == participants_.end() || !found->second.leaving) return;
-  if (in_round_ && !found->second.outstanding.empty()) return;
-  participants_.erase(found);
+  Participant* const found = participants_.Find(name);
+  if (found == nullptr || !found->leaving) return;
+  if (in_round_ && !found->outstanding.empty()) return;
+  participants_.Erase(name);
   host_->OnWorkerReleased(job_id_, name);
 }
 
 absl::Status JobRunner::OnJobReady(const std::string& name, const v1::JobReady& message) {
   absl::MutexLock lock(&mutex_);
-  const auto found = participants_.find(name);
-  if (found == participants_.end() || ended_) return absl::OkStatus();
-  if (message.training_examples() != plan_.training_examples ||
-      message.validation_examples() != plan_.validation_examples) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("job_ready: got ", message.training_examples(), " training and ",
-                     message.validation_examples(), " validation examples, want ",
-                     plan_.training_examples, " and ", plan_.validation_examples));
-  }
-  found->second.ready = true;
-  refusals_.erase(name);
-  GoOn();
-  return absl::OkStatus();
+  if (ended_ || participants_.Find(name) == nullptr) return absl::OkStatus();
+  const absl::Status status = participants_.BecomeReady(name, plan_, message);
+  if (status.ok()) GoOn();
+  return status;
 }
 
 void JobRunner::NoteRefusal(const std::string& name, const std::string& message) {
   absl::MutexLock lock(&mutex_);
-  refusals_[name] = message;
+  participants_.NoteRefusal(name, message);
 }
 
 void JobRunner::ForgetRefusal(const std::string& name) {
   absl::MutexLock lock(&mutex_);
-  refusals_.erase(name);
-}
-
-std::vector<std::string> JobRunner::ReadyWorkers() const {
-  std::vector<std::string> names;
-  for (const auto& entry : participants_) {
-    const bool usable = entry.second.ready && !entry.second.leaving;
-    if (usable && !entry.second.quarantined) names.push_back(entry.first);
-  }
-  return names;
+  participants_.ForgetRefusal(name);
 }
 
 std::vector<std::string> JobRunner::IdleWorkers() const {
-  std::vector<std::string> names = ReadyWorkers();
+  std::vector<std::string> names = participants_.Ready();
   const auto is_busy = [this](const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     const Participant& participant = participants_.at(name);
     return !participant.outstanding.empty() || !participant.late.empty() || IsBehind(participant);
@@ -103,7 +79,7 @@ std::vector<std::string> JobRunner::IdleWorkers() const {
 }
 
 std::vector<std::string> JobRunner::AvailableWorkers() const {
-  const std::vector<std::string> ready = ReadyWorkers();
+  const std::vector<std::string> ready = participants_.Ready();
   std::vector<std::string> names = IdleWorkers();
   for (const std::string& name : ready) {
     const Participant& participant = participants_.at(name);
