@@ -43,7 +43,7 @@ bool AsyncRunner::EndIfDone() {
     End(stop_->first, stop_->second, /*with_checkpoint=*/true);
   } else if (losses_ == nullptr && step_ >= last_step_) {
     End(v1::SUCCEEDED, "", /*with_checkpoint=*/true);
-  } else if (stop_.has_value() && CountReady() == 0 && idle) {
+  } else if (stop_.has_value() && participants_.CountReady() == 0 && idle) {
     // What is missing to the end of the step will not come.
     End(stop_->first, stop_->second, /*with_checkpoint=*/false);
   }
@@ -52,11 +52,12 @@ bool AsyncRunner::EndIfDone() {
 
 void AsyncRunner::Advance() {
   if (ended_ || EndIfDone()) return;
-  const bool enough = stop_.has_value() || (hold_.empty() && CountReady() >= spec_.workers().min());
+  const bool enough =
+      stop_.has_value() || (hold_.empty() && participants_.CountReady() >= spec_.workers().min());
   SetWaiting(!enough);
   if (!enough) return;
   for (auto& entry : participants_) {
-    if (!entry.second.ready || entry.second.leaving || entry.second.work.has_value()) continue;
+    if (!entry.second.may_work() || entry.second.work.has_value()) continue;
     if (!GiveWork(entry.second)) break;
   }
 }
@@ -144,12 +145,11 @@ absl::Status AsyncRunner::OnGradientChunk(const std::string& name, const v1::Gra
     kernels::RoundToBfloat16(values.span<float>());
   }
   absl::MutexLock lock(&mutex_);
-  const auto found = participants_.find(name);
-  if (ended_ || found == participants_.end()) return absl::OkStatus();
-  if (IsLate(found->second, message.round())) return absl::OkStatus();
-  std::optional<Work>& work = found->second.work;
-  const bool its_own = work.has_value() && losses_ == nullptr &&
-                       message.round() == found->second.round &&
+  Participant* const found = participants_.Find(name);
+  if (ended_ || found == nullptr) return absl::OkStatus();
+  if (IsLate(*found, message.round())) return absl::OkStatus();
+  std::optional<Work>& work = found->work;
+  const bool its_own = work.has_value() && losses_ == nullptr && message.round() == found->round &&
                        static_cast<int>(message.first_shard()) == work->shard &&
                        static_cast<int>(message.end_shard()) == work->shard + 1;
   if (!its_own) {
@@ -193,9 +193,9 @@ absl::Status AsyncRunner::CheckNodeResult(const Work& work, const v1::NodeResult
 
 absl::Status AsyncRunner::OnNodeResult(const std::string& name, const v1::NodeResult& message) {
   absl::MutexLock lock(&mutex_);
-  const auto found = participants_.find(name);
-  if (ended_ || found == participants_.end()) return absl::OkStatus();
-  Participant& participant = found->second;
+  Participant* const found = participants_.Find(name);
+  if (ended_ || found == nullptr) return absl::OkStatus();
+  Participant& participant = *found;
   if (IsLate(participant, message.round())) return absl::OkStatus();
   if (!participant.work.has_value() || message.round() != participant.round) {
     return absl::InvalidArgumentError(
@@ -215,7 +215,7 @@ absl::Status AsyncRunner::OnNodeResult(const std::string& name, const v1::NodeRe
   WorkPace& pace = evaluates ? validation_pace_ : training_pace_;
   pace.Add(now_() - work.asked_at, 1);
   if (participant.leaving) {
-    participants_.erase(found);
+    participants_.Erase(name);
     host_->OnWorkerReleased(job_id_, name);
   }
   if (!std::isfinite(message.loss_sum()) && !evaluates) {

@@ -31,6 +31,7 @@
 #include "server/arrival_order.h"
 #include "server/job_execution.h"
 #include "server/parameter_store.h"
+#include "server/participants.h"
 #include "server/shard_ledger.h"
 #include "server/staleness_record.h"
 #include "server/training_measurements.h"
@@ -78,12 +79,8 @@ class AsyncRunner : public JobExecution {
     double loss_sum = 0;
     absl::Time asked_at;
   };
-  struct Participant {
-    std::shared_ptr<WorkerLink> link;
-    bool ready = false;
-    bool leaving = false;
-    std::optional<uint64_t> version;  // whose parameters it has been sent
-    uint64_t round = 0;               // of its work; what comes of others is late
+  struct Participant : Participation {
+    uint64_t round = 0;  // of its work; what comes of others is late
     std::optional<Work> work;
   };
 
@@ -130,7 +127,6 @@ class AsyncRunner : public JobExecution {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RecordDigest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Checkpoint Snapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  size_t CountReady() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::string WaitingReason() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetWaiting(bool waiting) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -143,8 +139,7 @@ class AsyncRunner : public JobExecution {
   const std::unique_ptr<ParameterStore> store_;
 
   mutable absl::Mutex mutex_;
-  std::map<std::string, Participant> participants_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, std::string> refusals_ ABSL_GUARDED_BY(mutex_);
+  Participants<Participant> participants_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<ArrivalOrder> order_ ABSL_GUARDED_BY(mutex_);
   // The optimizer's, before this job's first.
   uint64_t earlier_updates_ ABSL_GUARDED_BY(mutex_) = 0;

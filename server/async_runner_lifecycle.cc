@@ -108,30 +108,25 @@ absl::Status AsyncRunner::Restore(const Checkpoint& checkpoint, bool is_forked) 
 
 void AsyncRunner::AddWorker(const std::string& name, std::shared_ptr<WorkerLink> link) {
   absl::MutexLock lock(&mutex_);
-  v1::ServerMessage message;
-  message.mutable_prepare_job()->set_job_id(job_id_);
-  *message.mutable_prepare_job()->mutable_spec() = spec_;
-  message.mutable_prepare_job()->set_chunk_elements(kChunkElements);
-  link->Send(message);
-  participants_[name].link = std::move(link);
+  participants_.Join(name, std::move(link), PrepareJobMessage(job_id_, spec_));
 }
 
 void AsyncRunner::RemoveWorker(const std::string& name) {
   absl::MutexLock lock(&mutex_);
-  const auto found = participants_.find(name);
-  if (found == participants_.end()) return;
-  if (!ended_) TakeBack(found->second);
-  participants_.erase(found);
+  Participant* const found = participants_.Find(name);
+  if (found == nullptr) return;
+  if (!ended_) TakeBack(*found);
+  participants_.Erase(name);
   Advance();
 }
 
 void AsyncRunner::ReleaseWorker(const std::string& name) {
   absl::MutexLock lock(&mutex_);
-  const auto found = participants_.find(name);
-  if (found != participants_.end()) {
-    found->second.leaving = true;
-    if (!ended_ && found->second.work.has_value()) return;
-    participants_.erase(found);
+  Participant* const found = participants_.Find(name);
+  if (found != nullptr) {
+    found->leaving = true;
+    if (!ended_ && found->work.has_value()) return;
+    participants_.Erase(name);
   }
   host_->OnWorkerReleased(job_id_, name);
   Advance();
@@ -139,35 +134,20 @@ void AsyncRunner::ReleaseWorker(const std::string& name) {
 
 absl::Status AsyncRunner::OnJobReady(const std::string& name, const v1::JobReady& message) {
   absl::MutexLock lock(&mutex_);
-  const auto found = participants_.find(name);
-  if (found == participants_.end() || ended_) return absl::OkStatus();
-  if (message.training_examples() != plan_.training_examples ||
-      message.validation_examples() != plan_.validation_examples) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("job_ready: got ", message.training_examples(), " training and ",
-                     message.validation_examples(), " validation examples, want ",
-                     plan_.training_examples, " and ", plan_.validation_examples));
-  }
-  found->second.ready = true;
-  refusals_.erase(name);
-  Advance();
-  return absl::OkStatus();
+  if (ended_ || participants_.Find(name) == nullptr) return absl::OkStatus();
+  const absl::Status status = participants_.BecomeReady(name, plan_, message);
+  if (status.ok()) Advance();
+  return status;
 }
 
 void AsyncRunner::NoteRefusal(const std::string& name, const std::string& message) {
   absl::MutexLock lock(&mutex_);
-  refusals_[name] = message;
+  participants_.NoteRefusal(name, message);
 }
 
 void AsyncRunner::ForgetRefusal(const std::string& name) {
   absl::MutexLock lock(&mutex_);
-  refusals_.erase(name);
-}
-
-size_t AsyncRunner::CountReady() const {
-  return std::count_if(participants_.begin(), participants_.end(), [](const auto& entry) {
-    return entry.second.ready && !entry.second.leaving;
-  });
+  participants_.ForgetRefusal(name);
 }
 
 void AsyncRunner::SetWaiting(bool waiting) {
@@ -315,12 +295,9 @@ std::vector<std::string> AsyncRunner::ParameterNames() const {
 
 std::string AsyncRunner::WaitingReason() const {
   if (!hold_.empty()) return absl::StrCat(hold_, ", ", SinceText(waiting_since_));
-  WaitingForWorkers waiting;
-  waiting.ready = CountReady();
+  WaitingForWorkers waiting = participants_.Describe();
   waiting.needed = spec_.workers().min();
   waiting.since = waiting_since_;
-  for (const auto& entry : participants_) waiting.preparing += entry.second.ready ? 0 : 1;
-  waiting.refusals = refusals_;
   return waiting.Text();
 }
 

@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/data/model_hash.h"
 #include "server/testing/fake_worker.h"
+#include "server/testing/hand_moved_job.h"
 
 namespace lockstep::server {
 namespace {
@@ -44,96 +44,18 @@ v1::JobSpec Spec(std::optional<uint32_t> staleness = std::nullopt) {
   return spec;
 }
 
-struct RecordingHost : public JobRunnerHost {
-  void OnRunning(const std::string&, const std::string&) override {}
-  void OnEpoch(const std::string&, const v1::EpochMetrics& metrics) override {
-    epochs.push_back(metrics);
-  }
-  void OnWorkerReleased(const std::string&, const std::string& worker) override {
-    released.push_back(worker);
-  }
-  void OnDigest(const std::string&, const v1::StepDigest&) override {}
-  void OnArrivals(const std::string&, const v1::Arrivals& stretch) override {
-    arrivals.MergeFrom(stretch);
-  }
-  void OnQuarantine(const std::string&, const std::string&, const std::string&) override {}
-  void OnEvent(const std::string&, const std::string&, const std::string&) override {}
-  void OnRewind(const std::string&, Rewind) override {}
-  void OnCheckpoint(const std::string&, Checkpoint checkpoint) override {
-    checkpoints.push_back(std::move(checkpoint));
-    arrivals_then.push_back(arrivals);
-  }
-  void OnEnded(const std::string&, v1::JobState state, const std::string& reason,
-               std::optional<Checkpoint> checkpoint) override {
-    ended = true;
-    final_state = state;
-    final_reason = reason;
-    final_checkpoint = std::move(checkpoint);
-  }
-
-  std::vector<v1::EpochMetrics> epochs;
-  std::vector<std::string> released;
-  v1::Arrivals arrivals;
-  std::vector<Checkpoint> checkpoints;
-  std::vector<v1::Arrivals> arrivals_then;
-  bool ended = false;
-  v1::JobState final_state = v1::JOB_STATE_UNSPECIFIED;
-  std::string final_reason;
-  std::optional<Checkpoint> final_checkpoint;
-};
-
-std::string HashOf(const Checkpoint& checkpoint) {
-  return data::ModelSha256(checkpoint.parameters) + data::ModelSha256(checkpoint.optimizer_state);
-}
-
-class Simulation {
+class Simulation : public HandMovedJob {
  public:
   explicit Simulation(const v1::JobSpec& spec, const v1::Arrivals& replay = {},
                       std::optional<Checkpoint> checkpoint = std::nullopt)
-      : spec_(spec) {
-    AsyncRunner::Options options;
-    options.job_id = "job-1";
-    options.spec = spec;
-    options.now = [this] { return now_ += absl::Milliseconds(1); };
-    options.host = &host_;
+      : HandMovedJob(spec) {
+    AsyncRunner::Options options{Options(), replay};
     options.checkpoint = std::move(checkpoint);
-    options.replay = replay;
     auto runner = AsyncRunner::Create(std::move(options));
     EXPECT_TRUE(runner.ok()) << runner.status();
     runner_ = *std::move(runner);
   }
 
-  std::string Join() {
-    const std::string name = "worker-" + std::to_string(joined_++);
-    workers_[name] = std::make_shared<FakeWorker>(spec_, 32);
-    runner_->AddWorker(name, workers_[name]);
-    return name;
-  }
-  void Leave(const std::string& name) {
-    runner_->RemoveWorker(name);
-    workers_.erase(name);
-  }
-  bool Move(const std::string& name) {
-    FakeWorker& worker = *workers_.at(name);
-    if (worker.has_answer()) {
-      FakeWorker::Answer answer = worker.TakeAnswer();
-      absl::Status status;
-      if (answer.message.has_job_ready()) {
-        status = runner_->OnJobReady(name, answer.message.job_ready());
-      } else if (answer.message.has_gradient_chunk()) {
-        status = runner_->OnGradientChunk(name, answer.message.gradient_chunk(), answer.values);
-      } else {
-        status = runner_->OnNodeResult(name, answer.message.node_result());
-      }
-      EXPECT_TRUE(status.ok()) << status;
-    } else if (worker.has_work()) {
-      worker.Work();
-    } else {
-      return false;
-    }
-    EXPECT_TRUE(worker.closed().ok()) << worker.closed();
-    return true;
-  }
   // Somebody moves, joins or dies, until the job ends.
   void RunAtRandom(uint32_t seed, bool with_deaths) {
     std::mt19937 random(seed);
@@ -153,13 +75,6 @@ class Simulation {
       }
     }
   }
-
-  const v1::JobSpec spec_;
-  absl::Time now_ = absl::UnixEpoch();
-  RecordingHost host_;
-  std::shared_ptr<AsyncRunner> runner_;
-  int joined_ = 0;
-  std::map<std::string, std::shared_ptr<FakeWorker>> workers_;
 };
 
 TEST(AsyncRunnerTest, EveryShardOfEveryStepIsOneUpdateWhateverHappens) {

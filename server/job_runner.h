@@ -43,6 +43,7 @@
 #include "server/job_execution.h"
 #include "server/node_ballot.h"
 #include "server/parameter_store.h"
+#include "server/participants.h"
 #include "server/rewind.h"
 #include "server/send_credit.h"
 #include "server/shard_ledger.h"
@@ -90,12 +91,7 @@ class JobRunner : public JobExecution {
     int missing = 0;
     bool held = false;  // its worker must not send it yet
   };
-  struct Participant {
-    std::shared_ptr<WorkerLink> link;
-    bool ready = false;
-    bool leaving = false;  // gets no further nodes
-    // Version whose chunks it has all been sent.
-    std::optional<uint64_t> version;
+  struct Participant : Participation {
     // It is sent each chunk of the next version as soon as there is one.
     bool follows = false;
     std::map<ShardNode, Outstanding> outstanding;
@@ -107,7 +103,6 @@ class JobRunner : public JobExecution {
     // Nodes of earlier rounds that it has not answered: until then it is
     // behind, and gets work only where nobody else is there.
     std::set<std::pair<uint64_t, ShardNode>> late;
-    bool quarantined = false;
     // Shards of its that counted without a second opinion, for people.
     uint64_t unaudited_shards = 0;
     int first_shard = 0;  // what it was given in this round, for people
@@ -229,10 +224,8 @@ class JobRunner : public JobExecution {
   void LetGo(const std::string& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RecordDigest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Checkpoint Snapshot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Those that have loaded the job and are trusted.
-  std::vector<std::string> ReadyWorkers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Of those the ones that are not behind, in answers or in taking in what they are
-  // sent, idle ones first; all where there are none.
+  // Of those that may be given nodes the ones that are not behind, in answers or in taking in what
+  // they are sent, idle ones first; all where there are none.
   std::vector<std::string> AvailableWorkers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Of those the ones that have nothing to do.
   std::vector<std::string> IdleWorkers() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -263,8 +256,7 @@ class JobRunner : public JobExecution {
   const std::unique_ptr<ParameterStore> store_;
 
   mutable absl::Mutex mutex_;
-  std::map<std::string, Participant> participants_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, std::string> refusals_ ABSL_GUARDED_BY(mutex_);
+  Participants<Participant> participants_ ABSL_GUARDED_BY(mutex_);
   std::vector<ShardNode> freed_ ABSL_GUARDED_BY(mutex_);  // of this round, nobody's
 
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;

@@ -1,5 +1,5 @@
 // A JobRunner's nodes that have several workers: audits, speculation, disputes.
-// job_runner.cc has the round that they are part of.
+// job_runner_rounds.cc opens the round that they are part of.
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -112,7 +112,7 @@ int JobRunner::HoldersOf(const ShardNode& node) const {
 // ---- opinions
 
 std::string JobRunner::NextToAsk(const ShardNode& node, const NodeBallot& ballot) const {
-  const std::vector<std::string> names = ReadyWorkers();
+  const std::vector<std::string> names = participants_.Ready();
   // Each is asked twice: who contradicts itself is found. More often helps only
   // where nobody else is there.
   const int most = names.size() == 1 ? std::numeric_limits<int>::max() : 2;
@@ -149,8 +149,8 @@ void JobRunner::SettleBallots() {
     ++entry;
   }
   if (needed.empty()) return;
-  if (stop_.has_value() && ReadyWorkers().empty()) return EndUnfinished();
-  const bool enough = stop_.has_value() || ReadyWorkers().size() >= spec_.workers().min();
+  if (stop_.has_value() && participants_.CountReady() == 0) return EndUnfinished();
+  const bool enough = stop_.has_value() || participants_.CountReady() >= spec_.workers().min();
   SetWaiting(!enough);
   if (!enough) return;
   for (const ShardNode& node : needed) {
@@ -163,7 +163,7 @@ bool JobRunner::CastVote(const std::string& name, const ShardNode& node, int par
                          uint64_t digest) {
   const auto found = ballots_.find(node);
   if (found == ballots_.end()) return true;
-  const bool alone = ReadyWorkers().size() == 1;
+  const bool alone = participants_.CountReady() == 1;
   const NodeBallot::Verdict verdict = found->second.Cast(name, part, digest, alone);
   for (const std::string& wrong : verdict.wrong) Quarantine(wrong, step_, node);
   if (verdict.tainted) {
@@ -220,9 +220,9 @@ void JobRunner::TakeLateAnswer(const std::string& name, Participant& participant
 
 void JobRunner::Quarantine(const std::string& name, uint64_t step, const ShardNode& node) {
   std::string reason = absl::StrCat("wrong sum of ", ShardsText(node), " in step ", step);
-  const auto found = participants_.find(name);
-  if (found != participants_.end()) {
-    Participant& participant = found->second;
+  Participant* const found = participants_.Find(name);
+  if (found != nullptr) {
+    Participant& participant = *found;
     if (participant.quarantined) return;
     participant.quarantined = true;
     FreeNodesOf(participant);

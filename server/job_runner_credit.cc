@@ -49,13 +49,13 @@ void JobRunner::TellSenders(const std::vector<ShardNode>& nodes) {
     range.set_first_shard(node.first);
     range.set_end_shard(node.end);
     for (const std::string& name : waiting->second) {
-      const auto found = participants_.find(name);
-      if (found == participants_.end()) continue;
-      const auto outstanding = found->second.outstanding.find(node);
-      if (outstanding == found->second.outstanding.end() || !outstanding->second.held) continue;
+      Participant* const found = participants_.Find(name);
+      if (found == nullptr) continue;
+      const auto outstanding = found->outstanding.find(node);
+      if (outstanding == found->outstanding.end() || !outstanding->second.held) continue;
       outstanding->second.held = false;
-      found->second.asked_at = now_();
-      found->second.link->Send(message);
+      found->asked_at = now_();
+      found->link->Send(message);
     }
     held_back_.erase(waiting);
   }

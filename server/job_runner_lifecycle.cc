@@ -1,5 +1,5 @@
-// How a JobRunner comes to be, ends, and is described; job_runner.cc has what it
-// does in between.
+// How a JobRunner comes to be, ends, and is described; job_runner.cc has its course
+// in between.
 #include <algorithm>
 #include <utility>
 
@@ -142,18 +142,9 @@ Checkpoint JobRunner::Snapshot() {
 
 std::string JobRunner::WaitingReason() const {
   if (!hold_.empty()) return absl::StrCat(hold_, ", ", SinceText(waiting_since_));
-  WaitingForWorkers waiting;
-  waiting.ready = ReadyWorkers().size();
+  WaitingForWorkers waiting = participants_.Describe();
   waiting.needed = spec_.workers().min();
   waiting.since = waiting_since_;
-  for (const auto& entry : participants_) {
-    if (entry.second.quarantined) {
-      waiting.quarantined.push_back(entry.first);
-    } else if (!entry.second.ready) {
-      ++waiting.preparing;
-    }
-  }
-  waiting.refusals = refusals_;
   return waiting.Text();
 }
 

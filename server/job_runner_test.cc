@@ -11,9 +11,9 @@
 #include <random>
 #include <string>
 
-#include "engine/data/model_hash.h"
 #include "server/build_parameter_store.h"
 #include "server/testing/fake_worker.h"
+#include "server/testing/hand_moved_job.h"
 
 namespace lockstep::server {
 namespace {
@@ -69,133 +69,19 @@ v1::JobSpec WithEverything(v1::JobSpec spec) {
   return spec;
 }
 
-struct RecordingHost : public JobRunnerHost {
-  void OnRunning(const std::string&, const std::string& reason) override {
-    reasons.push_back(reason);
-  }
-  void OnEpoch(const std::string&, const v1::EpochMetrics& metrics) override {
-    epochs.push_back(metrics);
-  }
-  void OnWorkerReleased(const std::string&, const std::string& worker) override {
-    released.push_back(worker);
-  }
-  void OnDigest(const std::string&, const v1::StepDigest& digest) override {
-    digests.push_back(digest);
-  }
-  void OnArrivals(const std::string&, const v1::Arrivals&) override {}
-  void OnCheckpoint(const std::string&, Checkpoint checkpoint) override {
-    checkpoints.push_back(std::move(checkpoint));
-  }
-  void OnEnded(const std::string&, v1::JobState state, const std::string& reason,
-               std::optional<Checkpoint> checkpoint) override {
-    ended = true;
-    final_state = state;
-    final_reason = reason;
-    final_checkpoint = std::move(checkpoint);
-  }
-
-  void OnQuarantine(const std::string&, const std::string& worker,
-                    const std::string& reason) override {
-    quarantined[worker] = reason;
-  }
-  void OnEvent(const std::string&, const std::string& kind, const std::string& message) override {
-    events.push_back(kind + ": " + message);
-  }
-  void OnRewind(const std::string&, Rewind wanted) override { rewind = std::move(wanted); }
-
-  std::vector<std::string> reasons;
-  std::map<std::string, std::string> quarantined;
-  std::vector<std::string> events;
-  std::optional<Rewind> rewind;
-  std::vector<v1::EpochMetrics> epochs;
-  std::vector<std::string> released;
-  std::vector<v1::StepDigest> digests;
-  std::vector<Checkpoint> checkpoints;
-  bool ended = false;
-  v1::JobState final_state = v1::JOB_STATE_UNSPECIFIED;
-  std::string final_reason;
-  std::optional<Checkpoint> final_checkpoint;
-};
-
-// A runner and its fake workers; the test says who moves next.
-class Simulation {
+// The runner and its workers; the test says who moves next.
+class Simulation : public HandMovedJob {
  public:
   explicit Simulation(const v1::JobSpec& spec, std::optional<Checkpoint> checkpoint = std::nullopt,
                       std::vector<v1::EpochMetrics> epochs = {})
-      : spec_(spec) {
-    JobRunner::Options options;
-    options.job_id = "job-1";
-    options.spec = spec;
-    options.now = [this] { return now_ += absl::Milliseconds(1); };
-    options.host = &host_;
+      : HandMovedJob(spec) {
+    JobRunner::Options options{Options(), std::nullopt};
     options.checkpoint = std::move(checkpoint);
     options.epochs = std::move(epochs);
     auto runner = JobRunner::Create(std::move(options));
     EXPECT_TRUE(runner.ok()) << runner.status();
     runner_ = *std::move(runner);
-    const auto& linear = spec.model(0).linear();
-    const int64_t in = spec.data_summary().example_shape(0);
-    const auto padded = [](int64_t elements) { return (elements + 15) / 16 * 16; };
-    total_elements_ = padded(in * linear.out_features()) + padded(linear.out_features());
   }
-
-  std::string Join() {
-    const std::string name = "worker-" + std::to_string(joined_++);
-    workers_[name] = std::make_shared<FakeWorker>(spec_, total_elements_);
-    runner_->AddWorker(name, workers_[name]);
-    return name;
-  }
-  void Leave(const std::string& name) {
-    runner_->RemoveWorker(name);
-    workers_.erase(name);
-  }
-  // Lets a worker take in one message, or the runner one answer of its.
-  bool Move(const std::string& name, bool answer_first) {
-    FakeWorker& worker = *workers_.at(name);
-    if (worker.has_answer() && (answer_first || !worker.has_work())) {
-      Deliver(name, worker.TakeAnswer());
-    } else if (worker.has_work()) {
-      worker.Work();
-    } else {
-      return false;
-    }
-    EXPECT_TRUE(worker.closed().ok()) << worker.closed();
-    return true;
-  }
-  void Deliver(const std::string& name, FakeWorker::Answer answer) {
-    absl::Status status;
-    if (answer.message.has_job_ready()) {
-      status = runner_->OnJobReady(name, answer.message.job_ready());
-    } else if (answer.message.has_gradient_chunk()) {
-      status = runner_->OnGradientChunk(name, answer.message.gradient_chunk(), answer.values);
-    } else {
-      status = runner_->OnNodeResult(name, answer.message.node_result());
-    }
-    EXPECT_TRUE(status.ok()) << status;
-  }
-  // Goes on, everyone in turn, until nobody has anything to do.
-  void RunUntilQuiet() {
-    bool moved = true;
-    while (moved) {
-      moved = false;
-      for (auto& entry : std::map<std::string, std::shared_ptr<FakeWorker>>(workers_)) {
-        moved |= Move(entry.first, true);
-      }
-    }
-  }
-  std::string Hash() const {
-    EXPECT_TRUE(host_.final_checkpoint.has_value());
-    return data::ModelSha256(host_.final_checkpoint->parameters) +
-           data::ModelSha256(host_.final_checkpoint->optimizer_state);
-  }
-
-  const v1::JobSpec spec_;
-  absl::Time now_ = absl::UnixEpoch();
-  RecordingHost host_;
-  std::shared_ptr<JobRunner> runner_;
-  int64_t total_elements_ = 0;
-  int joined_ = 0;
-  std::map<std::string, std::shared_ptr<FakeWorker>> workers_;
 };
 
 std::string CalmHash(const v1::JobSpec& spec, int workers) {

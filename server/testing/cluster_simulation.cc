@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "engine/data/model_hash.h"
 #include "server/send_credit.h"
+#include "server/testing/hand_moved_job.h"
 
 namespace lockstep::server {
 namespace {
@@ -16,16 +16,12 @@ constexpr absl::Duration kLease = absl::Seconds(3);
 constexpr int kMostMoves = 400000;
 constexpr char kJob[] = "job-1";
 
-int64_t Padded(int64_t elements) { return (elements + 15) / 16 * 16; }
-
 }  // namespace
 
 ClusterSimulation::ClusterSimulation(SimulationOptions options)
-    : options_(std::move(options)), random_(options_.seed) {
-  const v1::JobSpec& spec = options_.spec;
-  const int64_t outputs = spec.model(0).linear().out_features();
-  total_elements_ = Padded(spec.data_summary().example_shape(0) * outputs) + Padded(outputs);
-}
+    : options_(std::move(options)),
+      random_(options_.seed),
+      total_elements_(ElementsOfLinearModel(options_.spec)) {}
 
 // ---- the server
 
@@ -226,14 +222,7 @@ void ClusterSimulation::Deliver(const std::string& name, FakeWorker::Answer answ
     ++happened_["zombie's answer dropped"];
     return;
   }
-  absl::Status status;
-  if (answer.message.has_job_ready()) {
-    status = runner_->OnJobReady(name, answer.message.job_ready());
-  } else if (answer.message.has_gradient_chunk()) {
-    status = runner_->OnGradientChunk(name, answer.message.gradient_chunk(), answer.values);
-  } else {
-    status = runner_->OnNodeResult(name, answer.message.node_result());
-  }
+  const absl::Status status = DeliverAnswer(*runner_, name, answer);
   if (!status.ok()) trouble_ = absl::StrCat(name, ": ", std::string(status.message()));
 }
 
@@ -314,7 +303,7 @@ SimulationOutcome ClusterSimulation::Outcome() {
     outcome.trouble = absl::StrCat("ended as ", v1::JobState_Name(state_), ": ", reason_);
     return outcome;
   }
-  outcome.hash = data::ModelSha256(last_->parameters) + data::ModelSha256(last_->optimizer_state);
+  outcome.hash = HashOf(*last_);
   return outcome;
 }
 

@@ -113,7 +113,7 @@ class ClusterSimulation : public JobRunnerHost {
 
   const SimulationOptions options_;
   std::mt19937_64 random_;
-  int64_t total_elements_ = 0;
+  const int64_t total_elements_;
   absl::Time now_ = absl::UnixEpoch();
   std::shared_ptr<JobExecution> runner_;
   WorkerRegistry registry_;
