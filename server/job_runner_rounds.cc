@@ -157,12 +157,16 @@ void JobRunner::PublishChunk(int chunk) {
   message.mutable_parameter_chunk()->set_version(step_ + 1);
   message.mutable_parameter_chunk()->set_chunk(chunk);
   const Tensor values = store_->NextChunk(chunk);
+  const bool is_last = chunks_done_ + 1 == store_->chunk_count();
   for (auto& entry : participants_) {
     Participant& participant = entry.second;
     if (!participant.follows) continue;
     // It is sent the whole version where it gets nodes again.
     participant.follows = !IsBehind(participant);
-    if (participant.follows) participant.link->Send(message, values);
+    if (!participant.follows) continue;
+    // All gradients are in: the losses come right behind them, and the next round.
+    if (is_last) participant.link->LetNextWait();
+    participant.link->Send(message, values);
   }
 }
 

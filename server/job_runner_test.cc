@@ -104,6 +104,15 @@ TEST(JobRunnerTest, NorDoesItWhereAStepNeedsTheWholeGradient) {
   for (int workers : {3, 5}) EXPECT_EQ(CalmHash(spec, workers), one) << workers;
 }
 
+TEST(JobRunnerTest, OnlyAStepsLastChunkMayWaitForTheRoundBehindIt) {
+  Simulation simulation(WideSpec());
+  const std::string name = simulation.Join();
+  simulation.RunUntilQuiet();
+  EXPECT_EQ(simulation.host_.final_state, v1::SUCCEEDED);
+  // 6 steps of 3 chunks.
+  EXPECT_EQ(simulation.workers_.at(name)->messages_that_may_wait(), 6);
+}
+
 // A worker that does not take what it is sent must not make it pile up.
 class SlowReceiverTest : public ::testing::Test {
  protected:

@@ -22,6 +22,9 @@ class WorkerLink {
   // Sends `values` (float32) as the message's payload, without copying them:
   // they must not change any more.
   virtual void Send(const v1::ServerMessage& message, const Tensor& values) = 0;
+  // The next message may wait for the one after it, which is sure to come soon: a
+  // small one is then written together with it.
+  virtual void LetNextWait() {}
   // About how many bytes of messages and values the worker has not taken yet, of
   // those that it has been sent: more and more where it is slower than the rest.
   virtual size_t unsent_bytes() const { return 0; }

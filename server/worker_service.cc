@@ -50,6 +50,11 @@ class StreamLink : public WorkerLink {
     }
   }
 
+  void LetNextWait() override {
+    absl::MutexLock lock(&mutex_);
+    next_may_wait_ = true;
+  }
+
   size_t unsent_bytes() const override {
     absl::MutexLock lock(&mutex_);
     return queued_bytes_ + (shared_ != nullptr ? shared_->unsent_bytes() : 0);
@@ -100,7 +105,11 @@ class StreamLink : public WorkerLink {
   }
 
   void WriteFront() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    reactor_->StartWrite(&frames_.front());
+    grpc::WriteOptions options;
+    // With the next one: a system call for both.
+    if (frames_.size() > 1 || next_may_wait_) options.set_buffer_hint();
+    next_may_wait_ = false;
+    reactor_->StartWrite(&frames_.front(), options);
   }
 
   mutable absl::Mutex mutex_;
@@ -108,6 +117,7 @@ class StreamLink : public WorkerLink {
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<grpc::ByteBuffer> frames_ ABSL_GUARDED_BY(mutex_);  // front: being written
   size_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;              // of frames_
+  bool next_may_wait_ ABSL_GUARDED_BY(mutex_) = false;
   // Not null: messages go this way instead.
   std::shared_ptr<ServerSharedMessages> shared_ ABSL_GUARDED_BY(mutex_);
 };

@@ -46,6 +46,9 @@ class FakeWorker : public WorkerLink {
     return bytes;
   }
 
+  void LetNextWait() override { ++messages_that_may_wait_; }
+  int messages_that_may_wait() const { return messages_that_may_wait_; }
+
   void PretendUnsent(size_t bytes) { pretended_unsent_bytes_ = bytes; }
 
   bool has_work() const { return !inbox_.empty(); }
@@ -218,6 +221,7 @@ class FakeWorker : public WorkerLink {
   uint64_t incoming_version_ = 0;
   int64_t received_ = 0;
   size_t pretended_unsent_bytes_ = 0;
+  int messages_that_may_wait_ = 0;
 };
 
 }  // namespace lockstep::server
