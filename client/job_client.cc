@@ -86,6 +86,12 @@ class GrpcJobClient : public JobClient {
     return Unary<v1::ListWorkersResponse>(timeouts_.call, &v1::JobService::Stub::ListWorkers,
                                           v1::ListWorkersRequest());
   }
+  absl::StatusOr<v1::LiftQuarantineResponse> LiftQuarantine(const std::string& worker) override {
+    v1::LiftQuarantineRequest request;
+    request.set_name(worker);
+    return Unary<v1::LiftQuarantineResponse>(timeouts_.cancel,
+                                             &v1::JobService::Stub::LiftQuarantine, request);
+  }
   absl::StatusOr<v1::Job> Cancel(const std::string& job_id) override {
     v1::CancelJobRequest request;
     request.set_job_id(job_id);

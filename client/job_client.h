@@ -21,7 +21,7 @@ struct JobClientTimeouts {
   // Calls that only look something up or queue something.
   absl::Duration call = absl::Seconds(15);
   // CancelJob and PauseJob answer when the job's present step has ended and its checkpoint
-  // is on the disk.
+  // is on the disk, LiftQuarantine after what the server is writing or building.
   absl::Duration cancel = absl::Seconds(120);
   // One stream of WatchJob; whoever watches longer opens another. It bounds how
   // long a server that vanished without a word goes unnoticed.
@@ -56,6 +56,7 @@ class JobClient {
   virtual absl::StatusOr<v1::Job> Get(const std::string& job_id) = 0;
   virtual absl::StatusOr<v1::ListJobsResponse> ListJobs() = 0;
   virtual absl::StatusOr<v1::ListWorkersResponse> ListWorkers() = 0;
+  virtual absl::StatusOr<v1::LiftQuarantineResponse> LiftQuarantine(const std::string& worker) = 0;
   virtual absl::StatusOr<v1::Job> Cancel(const std::string& job_id) = 0;
   virtual absl::StatusOr<v1::Job> Pause(const std::string& job_id) = 0;
   virtual absl::StatusOr<v1::Job> Resume(const std::string& job_id) = 0;

@@ -145,6 +145,18 @@ std::string WorkerTable(const v1::ListWorkersResponse& workers, absl::Time now) 
   return FormatTable(rows);
 }
 
+std::string ReleaseText(const v1::LiftQuarantineResponse& response, absl::string_view name) {
+  if (response.lifted().empty()) return absl::StrCat(Printable(name), " was not in quarantine\n");
+  std::string text;
+  for (const v1::Worker& worker : response.lifted()) {
+    absl::StrAppend(&text, Printable(worker.name()), " (", Printable(worker.host()), ", process ",
+                    worker.pid(), ") is trusted again",
+                    worker.has_connected_at() ? "" : " when it comes back",
+                    "; was in quarantine: ", Printable(worker.quarantine()), "\n");
+  }
+  return text;
+}
+
 std::string LedgerText(const v1::ExampleLedger& ledger) {
   return absl::StrCat(ledger.consumed(), " of ", ledger.total(), ", ", ledger.lost(), " lost, ",
                       ledger.twice(), " twice");

@@ -26,6 +26,8 @@ std::string StateName(v1::JobState state);
 std::string JobTable(const v1::ListJobsResponse& jobs, absl::Time now);
 // `lockstep workers`.
 std::string WorkerTable(const v1::ListWorkersResponse& workers, absl::Time now);
+// `lockstep workers release NAME`: a line for each worker.
+std::string ReleaseText(const v1::LiftQuarantineResponse& response, absl::string_view name);
 // "120000 of 120000, 0 lost, 0 twice".
 std::string LedgerText(const v1::ExampleLedger& ledger);
 // `lockstep status`: everything that is known of one job.

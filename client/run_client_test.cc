@@ -183,6 +183,29 @@ TEST_F(RunClientTest, ListsWorkers) {
   EXPECT_EQ(FromJson<v1::ListWorkersResponse>(out_.str()).workers(0).name(), "worker-7");
 }
 
+TEST_F(RunClientTest, ReleasesAQuarantinedWorker) {
+  v1::Worker worker;
+  worker.set_name("worker-7");
+  worker.set_host("cellar");
+  worker.set_pid(1);
+  worker.set_quarantine("job-1: wrong sum of shard 3 in step 5");
+  service_.AddWorker(worker);
+  EXPECT_EQ(Run({"workers", "release", "worker-7"}), kExitOk) << err_.str();
+  EXPECT_EQ(out_.str(),
+            "worker-7 (cellar, process 1) is trusted again when it comes back; was in quarantine: "
+            "job-1: wrong sum of shard 3 in step 5\n");
+  EXPECT_EQ(Run({"workers", "release", "worker-7", "--server", server_.address()}), kExitOk);
+  EXPECT_EQ(out_.str(), "worker-7 was not in quarantine\n");
+  EXPECT_EQ(Run({"workers", "--format", "json", "release", "worker-7"}), kExitOk);
+  EXPECT_TRUE(FromJson<v1::LiftQuarantineResponse>(out_.str()).lifted().empty());
+  EXPECT_EQ(Run({"workers", "release", "nobody"}), kExitNotFound);
+  EXPECT_TRUE(OneErrorLine()) << err_.str();
+  EXPECT_EQ(Run({"workers", "release"}), kExitUsage);
+  EXPECT_TRUE(OneErrorLine()) << err_.str();
+  EXPECT_EQ(Run({"workers", "release", "--help"}), kExitOk);
+  EXPECT_TRUE(OutHas("once its machine is sound")) << out_.str();
+}
+
 TEST_F(RunClientTest, SubmitsAJobWithItsFile) {
   const std::string init = folder_ + "/init.safetensors";
   const std::string bytes = std::string(2 << 20, 'a') + "tail";

@@ -69,6 +69,9 @@ class JobManager : public JobRunnerHost {
   absl::StatusOr<std::vector<v1::Arrivals>> Arrivals(const std::string& job_id);
   absl::StatusOr<v1::JobDigests> Digests(const std::string& job_id, uint64_t after_step);
   std::vector<v1::Worker> Workers();
+  // Returns when the disk has it. Errors beside NotFound: those of writing; the worker
+  // is trusted all the same, until the server ends.
+  absl::StatusOr<v1::LiftQuarantineResponse> LiftQuarantine(const std::string& name);
   // Returns after some job's state has changed, or after `timeout`.
   void WaitForChange(absl::Duration timeout);
 
@@ -179,6 +182,8 @@ class JobManager : public JobRunnerHost {
   std::string QueueReason(const ActiveJob& job) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnJobError(const std::string& name, const v1::JobError& error);
   void CheckLeases();
+  // Tells workers, jobs that run and the log who is trusted again.
+  void AnnounceLifted(const std::vector<v1::Worker>& lifted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Posts what a full disk did not take, once a second.
   void WriteAgain();
   // Holds the job's runner where `status` is that of a full disk, else lets it go on.
@@ -195,6 +200,7 @@ class JobManager : public JobRunnerHost {
 
   // ---- on the background thread
   void Activate(const std::string& job_id);
+  absl::Status KeepQuarantines() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<std::shared_ptr<JobExecution>> MakeRunner(const std::string& job_id,
                                                            const v1::JobSpec& spec,
                                                            const std::shared_ptr<Rewind>& rewind);

@@ -75,14 +75,12 @@ void JobManager::OnQuarantine(const std::string& job_id, const std::string& work
   OnEvent(job_id, "worker_quarantined", absl::StrCat(worker, ": ", reason));
   background_.Post([this, job_id, worker, reason] {
     std::shared_ptr<JobExecution> runner;
-    QuarantineList quarantines;
     {
       absl::MutexLock lock(&mutex_);
       RegisteredWorker* const found = registry_.Find(worker);
       // Gone meanwhile; its name may be another one's.
       if (found == nullptr || found->job_id != job_id) return;
       registry_.Quarantine(worker, reason);
-      quarantines = registry_.quarantines();
       found->job_id.clear();
       v1::ServerMessage message;
       message.mutable_quarantine()->set_reason(reason);
@@ -92,10 +90,57 @@ void JobManager::OnQuarantine(const std::string& job_id, const std::string& work
       ++changes_;
     }
     if (runner != nullptr) runner->RemoveWorker(worker);
-    Report(job_id, WriteQuarantines(store_->state_dir(), quarantines));
+    Report(job_id, KeepQuarantines());
     absl::MutexLock lock(&mutex_);
     Reschedule();
   });
+}
+
+absl::Status JobManager::KeepQuarantines() {
+  QuarantineList quarantines;
+  {
+    absl::MutexLock lock(&mutex_);
+    quarantines = registry_.quarantines();
+  }
+  return WriteQuarantines(store_->state_dir(), quarantines);
+}
+
+absl::StatusOr<v1::LiftQuarantineResponse> JobManager::LiftQuarantine(const std::string& name) {
+  v1::LiftQuarantineResponse response;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (stopping_) return absl::UnavailableError("the server is stopping");
+    const auto lifted = registry_.LiftQuarantine(name, options_.now());
+    if (!lifted.ok()) return lifted.status();
+    AnnounceLifted(*lifted);
+    for (const v1::Worker& worker : *lifted) *response.add_lifted() = worker;
+  }
+  // On the thread that writes all quarantines, so that the newest list stays.
+  absl::Status kept;
+  background_.Post([this, &kept] { kept = KeepQuarantines(); });
+  background_.Drain();
+  if (!kept.ok()) return kept;
+  return response;
+}
+
+void JobManager::AnnounceLifted(const std::vector<v1::Worker>& lifted) {
+  for (const v1::Worker& worker : lifted) {
+    const std::string text =
+        absl::StrCat(worker.name(), ": trusted again by a client; was: ", worker.quarantine());
+    std::fprintf(stderr, "worker %s\n", text.c_str());
+    if (RegisteredWorker* const connected = registry_.Find(worker.name())) {
+      v1::ServerMessage message;
+      message.mutable_quarantine_lifted();
+      connected->link->Send(message);
+    }
+    for (const auto& [number, job] : active_) {
+      if (job.runner != nullptr) {
+        OnEvent(absl::StrCat("job-", number), "quarantine_lifted", text);
+      }
+    }
+  }
+  ++changes_;
+  Reschedule();
 }
 
 void JobManager::OnRewind(const std::string& job_id, Rewind rewind) {

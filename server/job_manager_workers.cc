@@ -40,6 +40,10 @@ absl::StatusOr<std::string> JobManager::ConnectWorker(const v1::Register& self,
   message.mutable_welcome()->set_lease_ms(
       static_cast<uint32_t>(absl::ToInt64Milliseconds(options_.lease)));
   link->Send(message);
+  if (const std::string& reason = registry_.Find(*name)->quarantine; !reason.empty()) {
+    message.mutable_quarantine()->set_reason(reason);
+    link->Send(message);
+  }
   Reschedule();
   return name;
 }

@@ -124,6 +124,12 @@ grpc::Status JobServiceImpl::ListWorkers(grpc::ServerContext*, const v1::ListWor
   return grpc::Status::OK;
 }
 
+grpc::Status JobServiceImpl::LiftQuarantine(grpc::ServerContext*,
+                                            const v1::LiftQuarantineRequest* request,
+                                            v1::LiftQuarantineResponse* response) {
+  return Answer(manager_->LiftQuarantine(request->name()), response);
+}
+
 grpc::Status JobServiceImpl::PullModel(grpc::ServerContext*, const v1::PullModelRequest* request,
                                        grpc::ServerWriter<v1::PullModelResponse>* writer) {
   const std::optional<uint64_t> step =

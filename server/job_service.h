@@ -34,6 +34,9 @@ class JobServiceImpl : public v1::JobService::Service {
                          v1::Job* response) override;
   grpc::Status ListWorkers(grpc::ServerContext* context, const v1::ListWorkersRequest* request,
                            v1::ListWorkersResponse* response) override;
+  grpc::Status LiftQuarantine(grpc::ServerContext* context,
+                              const v1::LiftQuarantineRequest* request,
+                              v1::LiftQuarantineResponse* response) override;
   grpc::Status PullModel(grpc::ServerContext* context, const v1::PullModelRequest* request,
                          grpc::ServerWriter<v1::PullModelResponse>* writer) override;
 

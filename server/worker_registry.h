@@ -25,7 +25,8 @@ namespace lockstep::server {
 inline constexpr uint32_t kProtocolVersion = 4;
 
 struct RegisteredWorker {
-  v1::Register self;  // name made unique
+  v1::Register self;     // name made unique
+  std::string instance;  // InstanceKey
   std::shared_ptr<WorkerLink> link;
   std::string job_id;    // empty: idle
   bool leaving = false;  // has been released, and finishes what it has
@@ -39,7 +40,7 @@ struct RegisteredWorker {
 class WorkerRegistry {
  public:
   // Takes a worker in; returns its unique name: the wished one, else with
-  // "-2", "-3", ... Errors: InvalidArgument (a name that cannot be),
+  // "-2", "-3", ... Errors: InvalidArgument (a name or an instance that cannot be),
   // FailedPrecondition (another protocol version).
   absl::StatusOr<std::string> Add(const v1::Register& self, std::shared_ptr<WorkerLink> link,
                                   absl::Time now);
@@ -64,6 +65,11 @@ class WorkerRegistry {
       absl::Time now, const std::function<absl::Duration(const RegisteredWorker&)>& lease_of) const;
   // Trusts the worker no more, nor its process when it connects again.
   void Quarantine(const std::string& name, const std::string& reason);
+  // Trusts the connected worker of this name again, or, where there is none, those
+  // quarantined under it that are away. Returns them as they were (of those away:
+  // name, host, pid, quarantine); empty: the connected one was trusted all along.
+  // NotFound: there is neither.
+  absl::StatusOr<std::vector<v1::Worker>> LiftQuarantine(const std::string& name, absl::Time now);
   // Processes that are not trusted, for a server that is started again.
   const QuarantineList& quarantines() const { return quarantined_; }
   // Requires: no worker has been added yet.
@@ -71,9 +77,11 @@ class WorkerRegistry {
   std::vector<v1::Worker> Describe(absl::Time now) const;
 
  private:
+  bool IsConnected(const std::string& instance) const;
+
   std::map<std::string, RegisteredWorker> workers_;
   std::set<std::string> retired_;
-  QuarantineList quarantined_;
+  QuarantineList quarantined_;  // also those that are away
 };
 
 }  // namespace lockstep::server

@@ -75,24 +75,91 @@ TEST(WorkerRegistryTest, WhatIsShownToPeopleIsShortAndPrintable) {
   EXPECT_TRUE(registry.Add(self, nullptr, absl::UnixEpoch()).ok());
 }
 
-TEST(WorkerRegistryTest, QuarantineHoldsForTheProcessAndNotForTheName) {
-  WorkerRegistry registry;
-  v1::Register self;
-  self.set_protocol_version(kProtocolVersion);
-  self.set_name("w");
+v1::Register Instance(const std::string& name, char instance) {
+  v1::Register self = Self(name);
   self.set_host("here");
-  self.set_pid(7);
+  self.set_pid(1);  // as in any container
+  self.set_instance(std::string(16, instance));
+  return self;
+}
+
+TEST(WorkerRegistryTest, QuarantineHoldsForTheInstanceAndNotForHostNumberOrName) {
+  WorkerRegistry registry;
   const absl::Time now = absl::UnixEpoch();
-  ASSERT_TRUE(registry.Add(self, nullptr, now).ok());
+  ASSERT_TRUE(registry.Add(Instance("w", 'a'), nullptr, now).ok());
   registry.Quarantine("w", "wrong");
   EXPECT_TRUE(registry.IdleWorkers().empty());
   EXPECT_EQ(registry.Describe(now)[0].quarantine(), "wrong");
   registry.Remove("w");
-  ASSERT_TRUE(registry.Add(self, nullptr, now).ok());
+  ASSERT_TRUE(registry.Add(Instance("w", 'a'), nullptr, now).ok());
   EXPECT_TRUE(registry.IdleWorkers().empty()) << "it has only connected again";
+  registry.Remove("w");
+  // The server is started again.
+  WorkerRegistry next;
+  next.RestoreQuarantines(registry.quarantines());
+  ASSERT_TRUE(next.Add(Instance("other", 'a'), nullptr, now).ok());
+  EXPECT_TRUE(next.IdleWorkers().empty());
+  ASSERT_TRUE(next.Add(Instance("w", 'b'), nullptr, now).ok());
+  EXPECT_EQ(next.IdleWorkers(), std::vector<std::string>{"w"}) << "a fresh process";
+}
+
+TEST(WorkerRegistryTest, WhoTellsNoInstanceIsKnownByHostAndNumber) {
+  WorkerRegistry registry;
+  v1::Register self = Instance("w", 'a');
+  self.clear_instance();
+  const absl::Time now = absl::UnixEpoch();
+  ASSERT_TRUE(registry.Add(self, nullptr, now).ok());
+  registry.Quarantine("w", "wrong");
+  registry.Remove("w");
+  ASSERT_TRUE(registry.Add(self, nullptr, now).ok());
+  EXPECT_TRUE(registry.IdleWorkers().empty());
   registry.Remove("w");
   self.set_pid(8);
   ASSERT_TRUE(registry.Add(self, nullptr, now).ok());
+  EXPECT_EQ(registry.IdleWorkers().size(), 1);
+  self.set_instance("short");
+  EXPECT_TRUE(absl::IsInvalidArgument(registry.Add(self, nullptr, now).status()));
+}
+
+TEST(WorkerRegistryTest, AReleasedWorkerIsTrustedNowAndWhenItComesBack) {
+  WorkerRegistry registry;
+  const absl::Time now = absl::UnixEpoch();
+  ASSERT_TRUE(registry.Add(Instance("w", 'a'), nullptr, now).ok());
+  EXPECT_TRUE(registry.LiftQuarantine("w", now)->empty()) << "trusted all along";
+  registry.Quarantine("w", "wrong");
+  const auto lifted = registry.LiftQuarantine("w", now);
+  ASSERT_TRUE(lifted.ok()) << lifted.status();
+  ASSERT_EQ(lifted->size(), 1);
+  EXPECT_EQ(lifted->front().quarantine(), "wrong");
+  EXPECT_TRUE(lifted->front().has_connected_at());
+  EXPECT_EQ(registry.IdleWorkers(), std::vector<std::string>{"w"});
+  EXPECT_TRUE(registry.quarantines().empty());
+  registry.Remove("w");
+  ASSERT_TRUE(registry.Add(Instance("w", 'a'), nullptr, now).ok());
+  EXPECT_EQ(registry.IdleWorkers().size(), 1);
+  EXPECT_TRUE(absl::IsNotFound(registry.LiftQuarantine("nobody", now).status()));
+}
+
+TEST(WorkerRegistryTest, AReleaseOfOneNameLeavesAnotherProcessOfThatNameInQuarantine) {
+  WorkerRegistry registry;
+  const absl::Time now = absl::UnixEpoch();
+  ASSERT_TRUE(registry.Add(Instance("w", 'a'), nullptr, now).ok());
+  registry.Quarantine("w", "wrong");
+  registry.Remove("w");
+  ASSERT_TRUE(registry.Add(Instance("w", 'b'), nullptr, now).ok());
+  EXPECT_TRUE(registry.LiftQuarantine("w", now)->empty()) << "the name is the fresh one's now";
+  EXPECT_EQ(*registry.Add(Instance("w", 'a'), nullptr, now), "w-2");
+  registry.Remove("w");
+  EXPECT_TRUE(absl::IsNotFound(registry.LiftQuarantine("w", now).status())) << "it is w-2 now";
+  EXPECT_EQ(registry.LiftQuarantine("w-2", now)->size(), 1);
+  // One that is away goes by the name that it had.
+  registry.Quarantine("w-2", "wrong again");
+  registry.Remove("w-2");
+  const auto lifted = registry.LiftQuarantine("w-2", now);
+  ASSERT_EQ(lifted->size(), 1);
+  EXPECT_FALSE(lifted->front().has_connected_at());
+  EXPECT_EQ(lifted->front().pid(), 1);
+  EXPECT_EQ(*registry.Add(Instance("w", 'a'), nullptr, now), "w");
   EXPECT_EQ(registry.IdleWorkers().size(), 1);
 }
 

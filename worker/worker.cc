@@ -2,6 +2,7 @@
 
 #include <grpcpp/grpcpp.h>
 #include <omp.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -31,7 +32,15 @@ std::string HostName() {
   return gethostname(name, sizeof(name) - 1) == 0 ? name : "unknown";
 }
 
-v1::WorkerMessage RegisterMessage(const WorkerOptions& options) {
+// By the kernel, never by what the bit path draws from. Empty where it gives none:
+// the server then goes by host and pid.
+std::string DrawInstance() {
+  char bytes[16];
+  const ssize_t drawn = getrandom(bytes, sizeof(bytes), 0);
+  return drawn == sizeof(bytes) ? std::string(bytes, sizeof(bytes)) : "";
+}
+
+v1::WorkerMessage RegisterMessage(const WorkerOptions& options, const std::string& instance) {
   v1::WorkerMessage message;
   v1::Register& self = *message.mutable_register_();
   self.set_protocol_version(kProtocolVersion);
@@ -40,6 +49,7 @@ v1::WorkerMessage RegisterMessage(const WorkerOptions& options) {
   self.set_pid(static_cast<uint32_t>(getpid()));
   self.set_threads(static_cast<uint32_t>(options.threads));
   self.set_instruction_set(kernels::ActiveInstructionSet());
+  self.set_instance(instance);
   return message;
 }
 
@@ -219,6 +229,7 @@ absl::Status WorkerOptions::Validate() const {
 
 Worker::Worker(WorkerOptions options)
     : options_(std::move(options)),
+      instance_(DrawInstance()),
       retry_(absl::Milliseconds(50), absl::Seconds(2), static_cast<uint32_t>(getpid())),
       faults_(options_.faults) {}
 
@@ -288,7 +299,13 @@ absl::Status Worker::Serve() {
       [&inbox] { inbox->Close(); });
   SetStream(&stream);
   Heartbeat heartbeat(&stream);
-  stream.Register(RegisterMessage(options_), options_.shared_memory);
+  stream.Register(RegisterMessage(options_, instance_), options_.shared_memory);
+  const auto forget_job = [&] {
+    job.Set(nullptr);
+    last_session_.reset();
+    if (shared != nullptr) shared->ReleaseAll();
+    ReleaseStorageCache();
+  };
   std::deque<v1::ServerMessage> postponed;  // came while a node was computed
   while (const auto message = NextMessage(*inbox, job, stream, postponed)) {
     if (message->has_welcome()) {
@@ -310,15 +327,15 @@ absl::Status Worker::Serve() {
       if (session == nullptr || session->job_id() != message->send_nodes().job_id()) continue;
       session->TakeSendNodes(message->send_nodes(), stream);
     } else if (message->has_release_job()) {
-      job.Set(nullptr);
-      last_session_.reset();
-      if (shared != nullptr) shared->ReleaseAll();
-      ReleaseStorageCache();
+      forget_job();
+    } else if (message->has_quarantine_lifted()) {
+      std::fprintf(stderr, "lockstep-worker: trusted again: it may get work from now on\n");
     } else if (message->has_quarantine()) {
-      job.Set(nullptr);
+      // With what it has read: that may be wrong as well.
+      forget_job();
       std::fprintf(stderr,
                    "lockstep-worker: the server gives this worker no more work: %s; check the "
-                   "machine, then start it again\n",
+                   "machine, then start it again or have `lockstep workers release` trust it\n",
                    message->quarantine().reason().c_str());
     }
   }

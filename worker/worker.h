@@ -57,6 +57,7 @@ class Worker {
   void SetStream(ServerStream* stream);
 
   const WorkerOptions options_;
+  const std::string instance_;  // Register.instance
   RetryPolicy retry_;
   FaultInjection faults_;
   // The job that was worked on last: kept over a connection that breaks, so that

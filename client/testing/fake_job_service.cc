@@ -246,6 +246,20 @@ grpc::Status FakeJobService::ListWorkers(grpc::ServerContext*, const v1::ListWor
   return failure_;
 }
 
+grpc::Status FakeJobService::LiftQuarantine(grpc::ServerContext*,
+                                            const v1::LiftQuarantineRequest* request,
+                                            v1::LiftQuarantineResponse* response) {
+  absl::MutexLock lock(&mutex_);
+  if (!failure_.ok()) return failure_;
+  for (v1::Worker& worker : *workers_.mutable_workers()) {
+    if (worker.name() != request->name()) continue;
+    if (!worker.quarantine().empty()) *response->add_lifted() = worker;
+    worker.clear_quarantine();
+    return grpc::Status::OK;
+  }
+  return {grpc::NOT_FOUND, "no worker '" + request->name() + "' is connected or quarantined"};
+}
+
 grpc::Status FakeJobService::PullModel(grpc::ServerContext*, const v1::PullModelRequest* request,
                                        grpc::ServerWriter<v1::PullModelResponse>* writer) {
   std::string model;

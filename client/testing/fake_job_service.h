@@ -60,6 +60,9 @@ class FakeJobService : public v1::JobService::Service {
                          v1::Job* response) override;
   grpc::Status ListWorkers(grpc::ServerContext*, const v1::ListWorkersRequest*,
                            v1::ListWorkersResponse* response) override;
+  // Of those of AddWorker.
+  grpc::Status LiftQuarantine(grpc::ServerContext*, const v1::LiftQuarantineRequest* request,
+                              v1::LiftQuarantineResponse* response) override;
   grpc::Status PullModel(grpc::ServerContext*, const v1::PullModelRequest* request,
                          grpc::ServerWriter<v1::PullModelResponse>* writer) override;
   grpc::Status ListCheckpoints(grpc::ServerContext*, const v1::ListCheckpointsRequest* request,

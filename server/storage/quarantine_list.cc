@@ -1,5 +1,6 @@
 #include "server/storage/quarantine_list.h"
 
+#include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -22,7 +23,29 @@ std::string OneLine(std::string text) {
   return text;
 }
 
+// Adds a line's process; false where it is no such line.
+bool AddLine(absl::string_view line, QuarantineList* list) {
+  std::vector<std::string> fields = absl::StrSplit(line, '\t');
+  if (fields.size() == 3) {  // of an earlier version
+    fields.insert(fields.begin(), {absl::StrCat(fields[0], ":", fields[1]), ""});
+  }
+  QuarantinedProcess process;
+  if (fields.size() != 5 || fields[0].empty() || !absl::SimpleAtoi(fields[3], &process.pid) ||
+      fields[4].empty()) {
+    return false;
+  }
+  process.name = std::move(fields[1]);
+  process.host = std::move(fields[2]);
+  process.reason = std::move(fields[4]);
+  (*list)[fields[0]] = std::move(process);
+  return true;
+}
+
 }  // namespace
+
+std::string InstanceKey(absl::string_view instance, absl::string_view host, uint32_t pid) {
+  return instance.empty() ? absl::StrCat(host, ":", pid) : absl::BytesToHexString(instance);
+}
 
 absl::StatusOr<QuarantineList> ReadQuarantines(const std::string& state_dir) {
   const std::string path = PathOf(state_dir);
@@ -33,24 +56,19 @@ absl::StatusOr<QuarantineList> ReadQuarantines(const std::string& state_dir) {
   int number = 0;
   for (const absl::string_view line : absl::StrSplit(*text, '\n')) {
     ++number;
-    if (line.empty()) continue;
-    const std::vector<std::string> fields = absl::StrSplit(line, '\t');
-    uint32_t pid = 0;
-    if (fields.size() != 3 || !absl::SimpleAtoi(fields[1], &pid) || fields[2].empty()) {
-      return absl::DataLossError(
-          absl::StrCat(path, ":", number, ": got '", absl::CHexEscape(line),
-                       "', want host, process number and reason with tabs between"));
-    }
-    list[{fields[0], pid}] = fields[2];
+    if (line.empty() || AddLine(line, &list)) continue;
+    return absl::DataLossError(
+        absl::StrCat(path, ":", number, ": got '", absl::CHexEscape(line),
+                     "', want instance, name, host, process number and reason with tabs between"));
   }
   return list;
 }
 
 absl::Status WriteQuarantines(const std::string& state_dir, const QuarantineList& list) {
   std::string text;
-  for (const auto& [process, reason] : list) {
-    absl::StrAppend(&text, OneLine(process.first), "\t", process.second, "\t", OneLine(reason),
-                    "\n");
+  for (const auto& [key, process] : list) {
+    absl::StrAppend(&text, OneLine(key), "\t", OneLine(process.name), "\t", OneLine(process.host),
+                    "\t", process.pid, "\t", OneLine(process.reason), "\n");
   }
   return data::WriteFileAtomically(PathOf(state_dir), {text});
 }
