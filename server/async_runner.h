@@ -135,6 +135,7 @@ class AsyncRunner : public JobExecution {
   const JobPlan plan_;
   const std::function<absl::Time()> now_;
   JobRunnerHost* const host_;
+  const std::string scratch_folder_;  // JobOptions'
   const optim::Schedule schedule_;
   const std::unique_ptr<ParameterStore> store_;
 

@@ -65,6 +65,7 @@ AsyncRunner::AsyncRunner(Options options, std::unique_ptr<ParameterStore> store)
       plan_(JobPlan::For(spec_)),
       now_(std::move(options.now)),
       host_(options.host),
+      scratch_folder_(std::move(options.scratch_folder)),
       schedule_(MakeSchedule(spec_.learning_rate_schedule())),
       store_(std::move(store)),
       order_(std::make_unique<ArrivalOrder>(plan_.shards, StalenessOf(spec_), 0, 0)),
@@ -272,8 +273,10 @@ Checkpoint AsyncRunner::Snapshot() {
   }
   Checkpoint checkpoint;
   checkpoint.step = step_;
-  checkpoint.parameters = store_->NamedParameters();
-  checkpoint.optimizer_state = store_->CopyOptimizerState();
+  ParameterStore::Snapshot snapshot = store_->TakeSnapshot(scratch_folder_);
+  checkpoint.parameters = std::move(snapshot.parameters);
+  checkpoint.optimizer_state = std::move(snapshot.optimizer_state);
+  checkpoint.copying = std::move(snapshot.copying);
   checkpoint.metadata = {{kUpdates, absl::StrCat(order_->updates())},
                          {kEarlierUpdates, absl::StrCat(earlier_updates_)},
                          {"optimizer", store_->DescribeOptimizer()}};

@@ -62,6 +62,9 @@ struct JobOptions {
   LayerRegistry layers;  // those that the spec may name besides job.proto's
   std::function<absl::Time()> now;
   JobRunnerHost* host = nullptr;  // outlives the job
+  // On the disk of the checkpoints, for copies of large states while they are written;
+  // empty: in memory.
+  std::string scratch_folder;
   // Where to begin: a checkpoint, else these parameters, else the seed's.
   std::optional<Checkpoint> checkpoint;
   // Whether that checkpoint is another job's, from which this one goes on.

@@ -61,6 +61,7 @@ absl::StatusOr<std::shared_ptr<JobExecution>> JobManager::MakeRunner(
   options.layers = options_.layers;
   options.now = options_.now;
   options.host = this;
+  options.scratch_folder = store_->checkpoints_dir();
   auto loaded = LoadNewestGoodCheckpoint(*store_, job_id, options_.now());
   if (!loaded.ok() && !absl::IsNotFound(loaded.status())) return loaded.status();
   uint64_t step = 0;
@@ -202,6 +203,8 @@ void JobManager::WritePending(const std::string& job_id) {
     pending.epochs = std::exchange(found->second.epochs, {});
     pending.checkpoints = std::exchange(found->second.checkpoints, {});
   }
+  // At once, so that training needs not do it piece by piece.
+  for (const PendingCheckpoint& waiting : pending.checkpoints) FinishCopy(waiting.checkpoint);
   // Measurements first: a job that goes on from a checkpoint does not measure
   // again what came before it.
   v1::JobSpec spec;
@@ -316,6 +319,7 @@ void JobManager::OnEnded(const std::string& job_id, v1::JobState state, const st
 
 void JobManager::FinishJob(const std::string& job_id, v1::JobState state, std::string reason,
                            const std::optional<Checkpoint>& checkpoint) {
+  if (checkpoint.has_value()) FinishCopy(*checkpoint);
   v1::JobSpec spec;
   {
     absl::MutexLock lock(&mutex_);

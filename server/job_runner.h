@@ -251,6 +251,7 @@ class JobRunner : public JobExecution {
   const JobPlan plan_;
   const std::function<absl::Time()> now_;
   JobRunnerHost* const host_;
+  const std::string scratch_folder_;  // JobOptions'
   const optim::Schedule schedule_;
   // Its chunks are computed without mutex_, under the aggregation's own locks.
   const std::unique_ptr<ParameterStore> store_;

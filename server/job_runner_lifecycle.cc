@@ -40,6 +40,7 @@ JobRunner::JobRunner(Options options, std::unique_ptr<ParameterStore> store)
       plan_(JobPlan::For(spec_)),
       now_(std::move(options.now)),
       host_(options.host),
+      scratch_folder_(std::move(options.scratch_folder)),
       schedule_(MakeSchedule(spec_.learning_rate_schedule())),
       store_(std::move(store)),
       waiting_since_(now_()),
@@ -128,8 +129,10 @@ Checkpoint JobRunner::Snapshot() {
   if (step_ > 0) RecordDigest();
   Checkpoint checkpoint;
   checkpoint.step = step_;
-  checkpoint.parameters = store_->NamedParameters();
-  checkpoint.optimizer_state = store_->CopyOptimizerState();
+  ParameterStore::Snapshot snapshot = store_->TakeSnapshot(scratch_folder_);
+  checkpoint.parameters = std::move(snapshot.parameters);
+  checkpoint.optimizer_state = std::move(snapshot.optimizer_state);
+  checkpoint.copying = std::move(snapshot.copying);
   checkpoint.metadata["optimizer"] = store_->DescribeOptimizer();
   measurements_.Save(&checkpoint.metadata);
   ledger_.Save(&checkpoint.metadata);

@@ -1,7 +1,6 @@
 #include "server/parameter_store.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <map>
 #include <set>
@@ -12,6 +11,9 @@
 
 namespace lockstep::server {
 namespace {
+
+// Below this a snapshot is copied at once: a file costs more than it spares.
+constexpr uint64_t kLeastLazyBytes = uint64_t{16} << 20;
 
 // A name and the memory that belongs to it.
 struct Destination {
@@ -81,6 +83,7 @@ Tensor ParameterStore::Next() {
 
 void ParameterStore::ApplyChunk(int chunk, const Tensor& gradient_sum,
                                 const optim::UpdateStep& step) {
+  KeepInSnapshots(chunk, chunk + 1);
   Tensor next = NextChunk(chunk);
   const Tensor current = CurrentChunk(chunk);
   updater_.Update(step, chunk * kChunkElements, gradient_sum.span<float>(), current.span<float>(),
@@ -94,6 +97,7 @@ void ParameterStore::KeepChunk(int chunk, const Tensor& gradient_sum) {
 }
 
 void ParameterStore::ApplyAll(const optim::UpdateStep& step) {
+  KeepInSnapshots(0, chunk_count_);
   const Tensor& gradient = gradient_;
   const Tensor& current = current_;
   Tensor next = Next();
@@ -104,29 +108,61 @@ void ParameterStore::CommitStep() {
   absl::MutexLock lock(&next_mutex_);
   current_ = std::move(next_);
   next_ = Tensor();
+  snapshots_.clear();
 }
 
 bool ParameterStore::IsFinite() const {
-  const float* const values = static_cast<const Tensor&>(current_).data<float>();
-  return std::all_of(values, values + layout().total_elements(),
-                     [](float value) { return std::isfinite(value); });
+  const auto* const values = std::as_const(current_).data<float>();
+  // All exponent bits set: infinity or NaN. No way out before the end, so that the
+  // compiler vectorises it.
+  constexpr uint32_t kExponent = 0x7f800000;
+  uint32_t found = 0;
+  for (int64_t i = 0; i < layout().total_elements(); ++i) {
+    uint32_t bits;
+    std::memcpy(&bits, values + i, sizeof(bits));
+    found |= static_cast<uint32_t>((bits & kExponent) == kExponent);
+  }
+  return found == 0;
 }
 
-std::vector<data::NamedTensor> ParameterStore::NamedParameters() const {
+std::vector<data::NamedTensor> ParameterStore::Named(const Tensor& flat) const {
   std::vector<data::NamedTensor> tensors;
   const std::vector<nn::ParameterSlot>& slots = layout().slots();
   for (size_t i = 0; i < slots.size(); ++i) {
-    tensors.push_back({slots[i].name, layout().View(current_, static_cast<int>(i))});
+    tensors.push_back({slots[i].name, layout().View(flat, static_cast<int>(i))});
   }
   return tensors;
 }
 
-std::vector<data::NamedTensor> ParameterStore::CopyOptimizerState() {
+std::vector<data::NamedTensor> ParameterStore::NamedState(const std::vector<Tensor>& flat) const {
   std::vector<data::NamedTensor> tensors;
-  for (const optim::NamedState& state : updater_.State()) {
-    tensors.push_back({state.name, state.tensor.Clone()});
+  for (optim::NamedState& state : updater_.NameState(flat)) {
+    tensors.push_back({std::move(state.name), std::move(state.tensor)});
   }
   return tensors;
+}
+
+ParameterStore::Snapshot ParameterStore::TakeSnapshot(const std::string& scratch_folder) {
+  std::vector<Tensor> state = updater_.FlatState();
+  const uint64_t bytes = (1 + state.size()) * layout().total_elements() * sizeof(float);
+  if (bytes >= kLeastLazyBytes && !scratch_folder.empty()) {
+    auto copying = LazyCopy::Begin(scratch_folder, {current_}, state, kChunkElements);
+    if (copying.ok()) {
+      snapshots_.push_back(*copying);
+      return {Named((*copying)->fixed()[0]), NamedState((*copying)->changing()),
+              *std::move(copying)};
+    }
+  }
+  for (Tensor& vector : state) vector = vector.Clone();
+  return {Named(current_), NamedState(state), nullptr};
+}
+
+void ParameterStore::KeepInSnapshots(int first_chunk, int end_chunk) {
+  for (const std::weak_ptr<LazyCopy>& held : snapshots_) {
+    const std::shared_ptr<LazyCopy> snapshot = held.lock();
+    if (snapshot == nullptr) continue;
+    for (int chunk = first_chunk; chunk < end_chunk; ++chunk) snapshot->CopyPiece(chunk);
+  }
 }
 
 absl::Status ParameterStore::LoadParameters(const std::vector<data::NamedTensor>& tensors) {

@@ -16,6 +16,7 @@
 #include "engine/optim/parameter_updater.h"
 #include "engine/tensor.h"
 #include "proto/shared_memory/shared_blocks.h"
+#include "server/storage/lazy_copy.h"
 
 namespace lockstep::server {
 
@@ -66,9 +67,18 @@ class ParameterStore {
   bool IsFinite() const;
 
   // The current version by name, sharing its memory.
-  std::vector<data::NamedTensor> NamedParameters() const;
-  // A copy of the state by name. Threads: alone.
-  std::vector<data::NamedTensor> CopyOptimizerState();
+  std::vector<data::NamedTensor> NamedParameters() const { return Named(current_); }
+
+  // Parameters and state by name as they are now, whatever steps do afterwards.
+  struct Snapshot {
+    std::vector<data::NamedTensor> parameters;
+    std::vector<data::NamedTensor> optimizer_state;
+    // Not null: what is to be finished before the tensors are read.
+    std::shared_ptr<LazyCopy> copying;
+  };
+  // Small ones are copied at once; large ones piece by piece to a file in
+  // `scratch_folder`, where that can hold one. Threads: alone.
+  Snapshot TakeSnapshot(const std::string& scratch_folder);
   const nn::ParameterLayout& layout() const { return updater_.layout(); }
   // The optimizers, for people.
   std::string DescribeOptimizer() const { return updater_.Describe(); }
@@ -76,6 +86,10 @@ class ParameterStore {
  private:
   Tensor Chunk(const Tensor& flat, int chunk) const;
   Tensor Next() ABSL_LOCKS_EXCLUDED(next_mutex_);
+  // Before a step changes the state of these chunks.
+  void KeepInSnapshots(int first_chunk, int end_chunk);
+  std::vector<data::NamedTensor> Named(const Tensor& flat) const;
+  std::vector<data::NamedTensor> NamedState(const std::vector<Tensor>& flat) const;
 
   optim::ParameterUpdater updater_;
   const int chunk_count_;
@@ -84,6 +98,9 @@ class ParameterStore {
   absl::Mutex next_mutex_;  // of the handle; the elements are their chunks'
   Tensor next_ ABSL_GUARDED_BY(next_mutex_);
   Tensor gradient_;  // flat; only where NeedsWholeGradient()
+  // Snapshots since the last step, as far as somebody holds them; they are whole when
+  // the next step is.
+  std::vector<std::weak_ptr<LazyCopy>> snapshots_;
 };
 
 }  // namespace lockstep::server

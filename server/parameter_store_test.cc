@@ -5,8 +5,10 @@
 #include <memory>
 #include <utility>
 
+#include "engine/optim/adam.h"
 #include "engine/optim/lamb.h"
 #include "engine/optim/sgd.h"
+#include "server/storage/temporary_folder.h"
 
 namespace lockstep::server {
 namespace {
@@ -56,10 +58,65 @@ TEST(ParameterStoreTest, WhatIsSavedIsWhatIsRestored) {
   Step(store, 0, 4);
   ParameterStore other = MakeStore();
   ASSERT_TRUE(other.LoadParameters(store.NamedParameters()).ok());
-  ASSERT_TRUE(other.LoadOptimizerState(store.CopyOptimizerState()).ok());
+  ASSERT_TRUE(other.LoadOptimizerState(store.TakeSnapshot("").optimizer_state).ok());
   Step(store, 1, 3);
   Step(other, 1, 3);
   EXPECT_EQ(store.CurrentChunk(0).data<float>()[7], other.CurrentChunk(0).data<float>()[7]);
+}
+
+// Large enough to be copied piece by piece.
+ParameterStore MakeLargeStore(bool whole_gradient) {
+  nn::ParameterLayout layout({{"0.weight", Shape{1500, 1000}}});
+  std::shared_ptr<const optim::Optimizer> optimizer;
+  if (whole_gradient) {
+    optimizer = std::make_shared<optim::Lamb>(optim::LambOptions{});
+  } else {
+    optimizer = std::make_shared<optim::Adam>(optim::AdamOptions{});
+  }
+  auto rules = optim::UpdateRules::Uniform(layout, optimizer);
+  Tensor parameters = Tensor::Full(Shape{layout.total_elements()}, 2);
+  return ParameterStore(std::move(layout), std::move(rules), parameters);
+}
+
+void WholeStep(ParameterStore& store, uint64_t step, float gradient_sum) {
+  if (!store.NeedsWholeGradient()) return Step(store, step, gradient_sum);
+  store.BeginStep();
+  for (int chunk = 0; chunk < store.chunk_count(); ++chunk) {
+    store.KeepChunk(chunk, Tensor::Full(Shape{store.ChunkElements(chunk)}, gradient_sum));
+  }
+  optim::UpdateStep update;
+  update.step = step;
+  store.ApplyAll(update);
+  store.CommitStep();
+}
+
+TEST(ParameterStoreTest, ALargeSnapshotIsThatOfItsMomentHoweverLateItIsFinished) {
+  for (const bool whole_gradient : {false, true}) {
+    const TemporaryFolder folder;
+    ParameterStore store = MakeLargeStore(whole_gradient);
+    WholeStep(store, 0, 3);
+    const ParameterStore::Snapshot at_once = store.TakeSnapshot("");
+    const ParameterStore::Snapshot lazy = store.TakeSnapshot(folder.path());
+    ASSERT_EQ(at_once.copying, nullptr);
+    ASSERT_NE(lazy.copying, nullptr);
+    const ParameterStore::Snapshot again = store.TakeSnapshot(folder.path());
+    WholeStep(store, 1, 5);
+    WholeStep(store, 2, 7);
+    for (const ParameterStore::Snapshot* snapshot : {&lazy, &again}) {
+      snapshot->copying->Finish();
+      for (const bool state : {false, true}) {
+        const auto& want = state ? at_once.optimizer_state : at_once.parameters;
+        const auto& got = state ? snapshot->optimizer_state : snapshot->parameters;
+        ASSERT_EQ(got.size(), want.size());
+        for (size_t i = 0; i < want.size(); ++i) {
+          EXPECT_EQ(got[i].name, want[i].name);
+          EXPECT_EQ(got[i].tensor.span<float>(), want[i].tensor.span<float>()) << got[i].name;
+        }
+      }
+    }
+    EXPECT_NE(store.TakeSnapshot("").optimizer_state[0].tensor.data<float>()[0],
+              lazy.optimizer_state[0].tensor.data<float>()[0]);
+  }
 }
 
 TEST(ParameterStoreTest, WhatNeedsTheWholeGradientIsAppliedAtOnce) {

@@ -41,6 +41,9 @@ bool SharedReader::TakeAll() {
     absl::Status status = received.status();
     if (status.ok()) {
       if (!received->has_value()) return true;
+      // Before the message is looked at: it may complete a chunk of new parameters, for
+      // which the memory of those that the worker has let go of is free by now.
+      shared_->ForgetReleased();
       // A job's first word: of the one before nothing is used any more.
       if ((*received)->message.has_job_ready()) shared_->ReleaseAll();
       status = handler_((*received)->message, std::move((*received)->values));

@@ -168,7 +168,13 @@ void ParameterUpdater::StartAverage(const Tensor& parameters) {
   if (has_average()) average_ = parameters.Clone();
 }
 
-std::vector<NamedState> ParameterUpdater::State() {
+std::vector<Tensor> ParameterUpdater::FlatState() const {
+  std::vector<Tensor> flat = state_;
+  if (has_average()) flat.push_back(average_);
+  return flat;
+}
+
+std::vector<NamedState> ParameterUpdater::NameState(const std::vector<Tensor>& flat) const {
   std::vector<NamedState> all;
   const std::vector<nn::ParameterSlot>& slots = layout_.slots();
   for (size_t vector = 0; vector < state_.size(); ++vector) {
@@ -177,12 +183,12 @@ std::vector<NamedState> ParameterUpdater::State() {
       if (optimizer == nullptr || IsStatistic(slots[slot])) continue;
       if (optimizer->state_count() <= static_cast<int>(vector)) continue;
       all.push_back({absl::StrCat(optimizer->state_names()[vector], ".", slots[slot].name),
-                     layout_.View(state_[vector], static_cast<int>(slot))});
+                     layout_.View(flat[vector], static_cast<int>(slot))});
     }
   }
   for (size_t slot = 0; has_average() && slot < slots.size(); ++slot) {
     all.push_back({absl::StrCat(kAverage, ".", slots[slot].name),
-                   layout_.View(average_, static_cast<int>(slot))});
+                   layout_.View(flat.back(), static_cast<int>(slot))});
   }
   return all;
 }

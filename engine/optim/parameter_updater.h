@@ -85,7 +85,11 @@ class ParameterUpdater {
 
   // All state: "<state>.<parameter>" of each optimizer's states, and
   // "average.<parameter>". Writing into the tensors changes it.
-  std::vector<NamedState> State();
+  std::vector<NamedState> State() { return NameState(FlatState()); }
+  // The same as flat vectors, each of all parameters, without names.
+  std::vector<Tensor> FlatState() const;
+  // Names the pieces of such vectors, or of copies of them.
+  std::vector<NamedState> NameState(const std::vector<Tensor>& flat) const;
 
   // "Adam(...)"; where parameters differ, each once: "Muon(...), AdamW(...)".
   std::string Describe() const;

@@ -91,6 +91,11 @@ class SharedMessages {
     WriteQueued();
     return queue_.empty();
   }
+  // Lets go of tensors that the peer has released.
+  void ForgetReleased() {
+    absl::MutexLock lock(&mutex_);
+    DropReleased();
+  }
   // Bytes that wait for room in the ring.
   size_t queued_bytes() const {
     absl::MutexLock lock(&mutex_);
@@ -160,9 +165,13 @@ class SharedMessages {
 
   void WriteQueued() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     while (!queue_.empty() && WriteFront()) queue_.pop_front();
+    DropReleased();
+    ForgetRead();
+  }
+
+  void DropReleased() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     const uint64_t released = channel_->released_by_peer();
     while (!held_.empty() && held_.front().end <= released) held_.pop_front();
-    ForgetRead();
   }
 
   // False: there was no room for all of it.

@@ -209,7 +209,7 @@ absl::StatusOr<Checkpoint> ParseCheckpoint(absl::string_view bytes, const std::s
 absl::StatusOr<std::string> ExportModel(const std::string& job_id, const Checkpoint& checkpoint) {
   const std::vector<data::NamedTensor> model = ModelOf(checkpoint);
   const absl::StatusOr<std::vector<data::NamedTensor>> checked =
-      TensorsOfFile({checkpoint.step, model, {}, {}});
+      TensorsOfFile({checkpoint.step, model, {}, {}, false, nullptr});
   if (!checked.ok()) return checked.status();
   return data::SerializeSafetensors(model, {{"job", job_id},
                                             {"model_sha256", data::ModelSha256(model)},

@@ -20,6 +20,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,6 +31,7 @@
 #include "absl/time/time.h"
 #include "engine/data/safetensors.h"
 #include "server/storage/job_store.h"
+#include "server/storage/lazy_copy.h"
 
 namespace lockstep::server {
 
@@ -46,7 +48,14 @@ struct Checkpoint {
   std::map<std::string, std::string> metadata;
   // Whether its epoch has the lowest validation loss so far. Not in the file.
   bool is_best = false;
+  // Not null: the tensors are to be read after FinishCopy alone.
+  std::shared_ptr<LazyCopy> copying;
 };
+
+// Returns when the checkpoint's tensors can be read. Threads: any.
+inline void FinishCopy(const Checkpoint& checkpoint) {
+  if (checkpoint.copying != nullptr) checkpoint.copying->Finish();
+}
 
 struct WrittenCheckpoint {
   std::string file_name;
