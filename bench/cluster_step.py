@@ -17,8 +17,9 @@ off), checkpoint_steps, more (lines of the job file), bin_dir, and worker, a pro
 run instead of lockstep-worker, with worker_arguments, in so many processes (default:
 one a worker). The data are random: their values do not matter here.
 
-Prints step_ms (median), least_ms, and for lockstep server_bytes, the most memory
-that the server had of its own, training_seconds, shards_speculated and model_sha256.
+Prints step_ms (median), least_ms, and for lockstep server_bytes, the most memory that
+the server needed (memory_of), longest_pause_ms between two steps,
+training_seconds, shards_speculated and model_sha256.
 """
 
 import json
@@ -97,12 +98,19 @@ def write_job(folder, task):
 
 
 def memory_of(pid):
-    """Bytes that a process has in memory, but for regions that are other processes'."""
-    total, foreign = 0, False
+    """Bytes of memory that a process needs: its own, and regions that it shares out.
+
+    Not counted: regions that other processes share with it, and pages of files, which the
+    system can drop.
+    """
+    total, region = 0, ""
     for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
-        if not line.split(" ", 1)[0].endswith(":"):
-            foreign = "/memfd:lockstep" in line and line.split()[1].startswith("r--")
-        elif line.startswith("Rss:") and not foreign:
+        first = line.split(" ", 1)[0]
+        if not first.endswith(":"):
+            region = ""
+            if "/memfd:lockstep" in line:
+                region = "own" if line.split()[1].startswith("rw") else "foreign"
+        elif first == ("Rss:" if region == "own" else "Anonymous:") and region != "foreign":
             total += 1024 * int(line.split()[1])
     return total
 
@@ -137,12 +145,14 @@ def run_lockstep(task):
                       f"worker-{i}", "--threads", str(task["threads"]),
                       *task.get("worker_arguments", []), stderr=subprocess.DEVNULL)
             job = lockstep("submit", str(folder / "job.yaml"))["jobId"]
-            most_bytes = 0
+            most_bytes = pause = 0
             while True:
                 most_bytes = max(most_bytes, memory_of(server.pid))
                 # Seldom: the client is a process too, and takes its share of the machine.
                 time.sleep(0.5)
                 status = lockstep("status", job)
+                # Known while it runs alone.
+                pause = max(pause, status["progress"].get("longestPauseSeconds", 0))
                 if status["state"] in ("SUCCEEDED", "FAILED", "CANCELLED"):
                     break
             if status["state"] != "SUCCEEDED":
@@ -151,6 +161,7 @@ def run_lockstep(task):
                      for epoch in status["progress"]["epochs"]]
             return {"step_ms": statistics.median(times[1:]), "least_ms": min(times[1:]),
                     "server_bytes": most_bytes,
+                    "longest_pause_ms": 1000 * pause,
                     "training_seconds": status["progress"]["trainingSeconds"],
                     "shards_speculated": int(status["progress"].get("shardsSpeculated", 0)),
                     "model_sha256": status.get("modelSha256")}
