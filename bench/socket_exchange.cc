@@ -77,8 +77,7 @@ void RunWorker(int descriptor, int64_t parameters, int steps) {
   const std::vector<float> gradient(parameters, 1.0f);
   std::vector<float> received(parameters);
   for (int step = 0; step < steps; ++step) {
-    std::thread receiver(
-        [&] { (void)ReceiveAll(descriptor, received.data(), 4 * parameters); });
+    std::thread receiver([&] { (void)ReceiveAll(descriptor, received.data(), 4 * parameters); });
     for (int64_t at = 0; at < parameters; at += kChunk) {
       SendAll(descriptor, gradient.data() + at, ChunkBytes(parameters, at / kChunk));
     }
@@ -108,7 +107,8 @@ class Summing {
         if (!ReceiveAll(sockets_[which], values, bytes)) return begun;
         if (chunk == 0) begun.push_back(Clock::now());
         // Whoever comes second sees what the first has read.
-        if (arrived_[chunk].fetch_xor(1, std::memory_order_acq_rel) == 1) AddAndReturn(chunk, bytes);
+        if (arrived_[chunk].fetch_xor(1, std::memory_order_acq_rel) == 1)
+          AddAndReturn(chunk, bytes);
       }
     }
   }
