@@ -19,7 +19,8 @@ one a worker). The data are random: their values do not matter here.
 
 Prints step_ms (median), least_ms, and for lockstep server_bytes, the most memory that
 the server needed (memory_of), longest_pause_ms between two steps,
-training_seconds, shards_speculated and model_sha256.
+training_seconds, shards_speculated and model_sha256; of gradient_source also
+sent_bytes, all gradients that the workers sent.
 """
 
 import json
@@ -121,7 +122,7 @@ def run_lockstep(task):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_job(folder, task)
-        processes = []
+        processes, sources = [], []
 
         def start(program, *arguments, **options):
             process = subprocess.Popen([str(bin_dir / program), *arguments, *memory], text=True,
@@ -140,10 +141,15 @@ def run_lockstep(task):
             server = start("lockstep-server", "--listen", "127.0.0.1:0", "--state-dir",
                            str(folder / "state"), stdout=subprocess.PIPE)
             address = server.stdout.readline().split()[-1]
+            program = task.get("worker", "lockstep-worker")
+            counts = Path(program).name == "gradient_source"
             for i in range(task.get("processes", task["workers"])):
-                start(task.get("worker", "lockstep-worker"), "--server", address, "--name",
-                      f"worker-{i}", "--threads", str(task["threads"]),
-                      *task.get("worker_arguments", []), stderr=subprocess.DEVNULL)
+                worker = start(program, "--server", address, "--name", f"worker-{i}",
+                               "--threads", str(task["threads"]),
+                               *task.get("worker_arguments", []), stderr=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE if counts else None)
+                if counts:
+                    sources.append(worker)
             job = lockstep("submit", str(folder / "job.yaml"))["jobId"]
             most_bytes = pause = 0
             while True:
@@ -159,8 +165,11 @@ def run_lockstep(task):
                 sys.exit(f"cluster_step.py: the job {status['state']}: {status.get('stateReason')}")
             times = [1000 * task["batch"] / epoch["examplesPerSecond"]
                      for epoch in status["progress"]["epochs"]]
+            # Each says it when the job is released.
+            sent = {"sent_bytes": sum(int(source.stdout.readline().split()[0])
+                                      for source in sources)} if sources else {}
             return {"step_ms": statistics.median(times[1:]), "least_ms": min(times[1:]),
-                    "server_bytes": most_bytes,
+                    "server_bytes": most_bytes, **sent,
                     "longest_pause_ms": 1000 * pause,
                     "training_seconds": status["progress"]["trainingSeconds"],
                     "shards_speculated": int(status["progress"].get("shardsSpeculated", 0)),

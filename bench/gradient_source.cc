@@ -4,14 +4,22 @@
 //
 //   gradient_source --server HOST:PORT [--shared-memory auto|off]
 //
+// A node of n shards is answered with n times kOfShard in every element: what the
+// tree would make of its shards, so that the model does not depend on who was given
+// which nodes. When the job is released, a line of standard output says how many
+// bytes of gradients were sent for it.
+//
 // Deliberately a bad worker: data are not read, losses are zero, and the model
 // that comes out is of no use.
 #include <grpcpp/grpcpp.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -27,11 +35,15 @@
 #include "proto/codec/transport_arguments.h"
 #include "proto/shared_memory/shared_blocks.h"
 #include "worker/inbox.h"
+#include "worker/node_queue.h"
 #include "worker/parameter_replica.h"
 #include "worker/server_stream.h"
 
 namespace lockstep::worker {
 namespace {
+
+// A power of two: sums of fewer than 2^24 of them are exact.
+constexpr float kOfShard = 1.0f / (1 << 20);
 
 class GradientSource {
  public:
@@ -64,7 +76,11 @@ class GradientSource {
     });
     while (const auto message = inbox_.Take()) {
       if (message->has_prepare_job()) Prepare(message->prepare_job());
-      if (message->has_round()) Answer(message->round());
+      if (message->has_round()) TakeRound(message->round());
+      if (message->has_send_nodes()) TakeSendNodes(message->send_nodes());
+      if (message->has_release_job()) ReportSent();
+      // Nothing is computed ahead: what is to be held stays in the queue.
+      while (queue_.HasNext(NodeQueue::kMostHeld)) Answer(queue_.Take(NodeQueue::kMostHeld));
     }
     stopped_.Notify();
     heart.join();
@@ -116,7 +132,9 @@ class GradientSource {
     plan_ = std::make_unique<JobPlan>(JobPlan::For(spec));
     elements_ = plan->layout.total_elements();
     replica_ = std::make_unique<ParameterReplica>(elements_, request.chunk_elements());
-    gradient_ = Tensor();
+    gradients_.clear();
+    sent_bytes_ = 0;
+    queue_.Clear();
     v1::WorkerMessage ready;
     ready.mutable_job_ready()->set_job_id(request.job_id());
     ready.mutable_job_ready()->set_training_examples(spec.data_summary().training_examples());
@@ -124,42 +142,70 @@ class GradientSource {
     stream_.Send(ready);
   }
 
-  void Answer(const v1::Round& round) {
+  void TakeRound(const v1::Round& round) {
     if (const auto parameters = replica_->Adopt(round.step()); !parameters.ok()) {
       stream_.Fail(parameters.status());
       return;
     }
     stream_.ReleaseShared(replica_->released());
-    if (!gradient_.defined()) {
-      gradient_ =
-          stream_.sends_shared() ? SharedBlocks(elements_).Take() : Tensor::Empty(Shape{elements_});
-      std::fill_n(gradient_.data<float>(), elements_, 1e-6f);
+    auto header = std::make_shared<v1::Round>(round);
+    header->clear_nodes();
+    for (const v1::ShardRange& range : round.nodes()) {
+      queue_.Add({header, NodeOf(range), range.hold()});
     }
-    for (const v1::ShardRange& node : round.nodes()) AnswerNode(round, node);
   }
 
-  void AnswerNode(const v1::Round& round, const v1::ShardRange& node) {
+  void TakeSendNodes(const v1::SendNodes& nodes) {
+    for (const v1::ShardRange& range : nodes.nodes()) {
+      queue_.MaySend(nodes.round(), NodeOf(range));
+    }
+  }
+
+  static ShardNode NodeOf(const v1::ShardRange& range) {
+    return {static_cast<int>(range.first_shard()), static_cast<int>(range.end_shard())};
+  }
+
+  // All nodes of one size have the same.
+  const Tensor& GradientOf(const ShardNode& node) {
+    Tensor& gradient = gradients_[node.size()];
+    if (!gradient.defined()) {
+      gradient =
+          stream_.sends_shared() ? SharedBlocks(elements_).Take() : Tensor::Empty(Shape{elements_});
+      std::fill_n(gradient.data<float>(), elements_, static_cast<float>(node.size()) * kOfShard);
+    }
+    return gradient;
+  }
+
+  void Answer(const QueuedNode& queued) {
+    const v1::Round& round = *queued.round;
+    const Tensor& gradient = GradientOf(queued.node);
     v1::WorkerMessage message;
     v1::GradientChunk& chunk = *message.mutable_gradient_chunk();
     chunk.set_job_id(round.job_id());
     chunk.set_step(round.step());
     chunk.set_round(round.round());
-    chunk.set_first_shard(node.first_shard());
-    chunk.set_end_shard(node.end_shard());
+    chunk.set_first_shard(queued.node.first);
+    chunk.set_end_shard(queued.node.end);
     for (int i = 0; i < replica_->chunk_count(); ++i) {
       chunk.set_chunk(i);
-      stream_.Send(message, gradient_.Rows(replica_->ChunkBegin(i), replica_->ChunkEnd(i)));
+      stream_.Send(message, gradient.Rows(replica_->ChunkBegin(i), replica_->ChunkEnd(i)));
     }
+    sent_bytes_ += elements_ * static_cast<int64_t>(sizeof(float));
     const auto examples = static_cast<int64_t>(plan_->Place(round.step()).examples);
     v1::WorkerMessage last;
     v1::NodeResult& result = *last.mutable_node_result();
     result.set_job_id(round.job_id());
     result.set_round(round.round());
-    result.set_first_shard(node.first_shard());
-    result.set_end_shard(node.end_shard());
-    result.set_examples(ShardBegin(static_cast<int>(node.end_shard()), plan_->shards, examples) -
-                        ShardBegin(static_cast<int>(node.first_shard()), plan_->shards, examples));
+    result.set_first_shard(queued.node.first);
+    result.set_end_shard(queued.node.end);
+    result.set_examples(ShardBegin(queued.node.end, plan_->shards, examples) -
+                        ShardBegin(queued.node.first, plan_->shards, examples));
     stream_.Send(last);
+  }
+
+  void ReportSent() const {
+    std::printf("%lld bytes of gradients sent\n", static_cast<long long>(sent_bytes_));
+    std::fflush(stdout);
   }
 
   Inbox inbox_;
@@ -167,7 +213,9 @@ class GradientSource {
   std::unique_ptr<JobPlan> plan_;
   int64_t elements_ = 0;
   std::unique_ptr<ParameterReplica> replica_;
-  Tensor gradient_;
+  std::map<int, Tensor> gradients_;  // by the number of shards in the node
+  int64_t sent_bytes_ = 0;           // of the job
+  NodeQueue queue_;
   ServerStream stream_;  // last: its threads use the others
 };
 

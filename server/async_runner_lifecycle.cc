@@ -109,7 +109,8 @@ absl::Status AsyncRunner::Restore(const Checkpoint& checkpoint, bool is_forked) 
 
 void AsyncRunner::AddWorker(const std::string& name, std::shared_ptr<WorkerLink> link) {
   absl::MutexLock lock(&mutex_);
-  participants_.Join(name, std::move(link), PrepareJobMessage(job_id_, spec_));
+  participants_.Join(name, std::move(link),
+                     PrepareJobMessage(job_id_, spec_, store_->chunk_elements()));
 }
 
 void AsyncRunner::RemoveWorker(const std::string& name) {

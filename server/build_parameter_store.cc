@@ -50,8 +50,10 @@ absl::StatusOr<std::unique_ptr<ParameterStore>> BuildParameterStore(const v1::Jo
   Tensor parameters = nn::CopyParameters(**model, layout);
   auto rules = MakeServerRules(spec, layout);
   if (!rules.ok()) return rules.status();
-  auto store =
-      std::make_unique<ParameterStore>(std::move(layout), *std::move(rules), std::move(parameters));
+  const int64_t chunk_elements =
+      ChunkElementsFor(layout.total_elements(), spec.tensor_digests().shards());
+  auto store = std::make_unique<ParameterStore>(std::move(layout), *std::move(rules),
+                                                std::move(parameters), chunk_elements);
   // What the model was built in is as large as the parameters, and of no use here.
   *model = nullptr;
   ReleaseStorageCache();

@@ -15,10 +15,10 @@ absl::StatusOr<Tensor> GradientValues(const v1::WorkerMessage& message, Tensor p
   }
   const v1::GradientChunk& chunk = message.gradient_chunk();
   const bool zero = chunk.encoding() == v1::GRADIENT_ENCODING_ZERO;
-  if (payload.defined() == zero || chunk.elements() > kChunkElements) {
+  if (payload.defined() == zero || chunk.elements() > kLargeChunkElements) {
     return absl::InvalidArgumentError(absl::StrCat(
         "gradient_chunk: got ", payload.defined() ? "a" : "no", " payload and ", chunk.elements(),
-        " elements, want a payload, or an encoding without one and at most ", kChunkElements));
+        " elements, want a payload, or an encoding without one and at most ", kLargeChunkElements));
   }
   switch (chunk.encoding()) {
     case v1::GRADIENT_ENCODING_FLOAT32:

@@ -55,7 +55,7 @@ TEST(GradientPayloadTest, RefusesWhatDoesNotFitTogether) {
        {std::pair{Chunk(v1::GRADIENT_ENCODING_FLOAT32, 4), Tensor()},
         std::pair{Chunk(v1::GRADIENT_ENCODING_BFLOAT16, 4), Tensor()},
         std::pair{Chunk(v1::GRADIENT_ENCODING_ZERO, 4), payload},
-        std::pair{Chunk(v1::GRADIENT_ENCODING_ZERO, kChunkElements + 1), Tensor()},
+        std::pair{Chunk(v1::GRADIENT_ENCODING_ZERO, kLargeChunkElements + 1), Tensor()},
         std::pair{Chunk(static_cast<v1::GradientEncoding>(9), 4), payload}}) {
     EXPECT_EQ(GradientValues(message, values).status().code(), absl::StatusCode::kInvalidArgument)
         << message.ShortDebugString();

@@ -14,6 +14,7 @@
 #include "server/storage/checkpoint_history.h"
 #include "server/storage/initial_parameters.h"
 #include "server/storage/receipt_chain.h"
+#include "server/storage/state_files.h"
 #include "server/work_counts.h"
 
 namespace lockstep::server {
@@ -61,7 +62,9 @@ absl::StatusOr<std::shared_ptr<JobExecution>> JobManager::MakeRunner(
   options.layers = options_.layers;
   options.now = options_.now;
   options.host = this;
-  options.scratch_folder = store_->checkpoints_dir();
+  if (MakeFolder(store_->checkpoints_dir()).ok()) {
+    options.scratch_folder = store_->checkpoints_dir();
+  }
   auto loaded = LoadNewestGoodCheckpoint(*store_, job_id, options_.now());
   if (!loaded.ok() && !absl::IsNotFound(loaded.status())) return loaded.status();
   uint64_t step = 0;

@@ -8,7 +8,8 @@ namespace lockstep::server {
 
 void JobRunner::AddWorker(const std::string& name, std::shared_ptr<WorkerLink> link) {
   absl::MutexLock lock(&mutex_);
-  participants_.Join(name, std::move(link), PrepareJobMessage(job_id_, spec_));
+  participants_.Join(name, std::move(link),
+                     PrepareJobMessage(job_id_, spec_, store_->chunk_elements()));
 }
 
 void JobRunner::RemoveWorker(const std::string& name) {

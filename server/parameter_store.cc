@@ -49,10 +49,11 @@ absl::Status Load(const std::vector<data::NamedTensor>& tensors,
 }  // namespace
 
 ParameterStore::ParameterStore(nn::ParameterLayout layout, optim::UpdateRules rules,
-                               Tensor parameters)
+                               Tensor parameters, int64_t chunk_elements)
     : updater_(std::move(layout), std::move(rules)),
-      chunk_count_(static_cast<int>((this->layout().total_elements() + kChunkElements - 1) /
-                                    kChunkElements)),
+      chunk_elements_(chunk_elements),
+      chunk_count_(static_cast<int>((this->layout().total_elements() + chunk_elements - 1) /
+                                    chunk_elements)),
       blocks_(this->layout().total_elements()),
       current_(blocks_.Take()) {
   std::memcpy(current_.data<float>(), parameters.data<float>(),
@@ -62,11 +63,11 @@ ParameterStore::ParameterStore(nn::ParameterLayout layout, optim::UpdateRules ru
 }
 
 int64_t ParameterStore::ChunkElements(int chunk) const {
-  return std::min(kChunkElements, layout().total_elements() - chunk * kChunkElements);
+  return std::min(chunk_elements_, layout().total_elements() - chunk * chunk_elements_);
 }
 
 Tensor ParameterStore::Chunk(const Tensor& flat, int chunk) const {
-  const int64_t begin = chunk * kChunkElements;
+  const int64_t begin = chunk * chunk_elements_;
   return flat.Rows(begin, begin + ChunkElements(chunk));
 }
 
@@ -86,7 +87,7 @@ void ParameterStore::ApplyChunk(int chunk, const Tensor& gradient_sum,
   KeepInSnapshots(chunk, chunk + 1);
   Tensor next = NextChunk(chunk);
   const Tensor current = CurrentChunk(chunk);
-  updater_.Update(step, chunk * kChunkElements, gradient_sum.span<float>(), current.span<float>(),
+  updater_.Update(step, chunk * chunk_elements_, gradient_sum.span<float>(), current.span<float>(),
                   next.span<float>());
 }
 

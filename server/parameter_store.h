@@ -23,13 +23,27 @@ namespace lockstep::server {
 // Elements of a chunk, the unit of sending, summing and updating: 256 KiB, so
 // that a chunk is summed and updated within a core's second-level cache.
 inline constexpr int64_t kChunkElements = 65536;
+// The same where messages are what a step waits for: 1 MiB, with a fourth of them.
+inline constexpr int64_t kLargeChunkElements = 4 * kChunkElements;
+// Models from this size on have large chunks: of smaller ones the last layers'
+// gradients should leave before the first ones' are there.
+inline constexpr int64_t kLargeModelElements = 1 << 24;
+
+// No bit of a model depends on it; the digests of shards' gradients do, which are
+// kept and compared: jobs that record them have small chunks whatever their size.
+inline int64_t ChunkElementsFor(int64_t total_elements, bool records_shard_digests) {
+  const bool large = total_elements >= kLargeModelElements && !records_shard_digests;
+  return large ? kLargeChunkElements : kChunkElements;
+}
 
 // Versions are immutable once published: whoever holds a Tensor of one (a
 // message on its way, a checkpoint being written) keeps its memory alive.
 class ParameterStore {
  public:
   // `parameters`: flat, as `layout` says. The optimizers' state starts at zero.
-  ParameterStore(nn::ParameterLayout layout, optim::UpdateRules rules, Tensor parameters);
+  // Requires: chunk_elements from 1 to kLargeChunkElements.
+  ParameterStore(nn::ParameterLayout layout, optim::UpdateRules rules, Tensor parameters,
+                 int64_t chunk_elements = kChunkElements);
 
   // Takes parameters from named tensors, all of them, by name and shape.
   // Errors: InvalidArgument, naming the first that is missing, left over or of
@@ -39,6 +53,8 @@ class ParameterStore {
   absl::Status LoadOptimizerState(const std::vector<data::NamedTensor>& tensors);
 
   int chunk_count() const { return chunk_count_; }
+  // Of every chunk but the last, which may have fewer.
+  int64_t chunk_elements() const { return chunk_elements_; }
   int64_t ChunkElements(int chunk) const;
   // A chunk of the committed version, or of the one in the making.
   // They lie in shared memory, where the system has some.
@@ -92,6 +108,7 @@ class ParameterStore {
   std::vector<data::NamedTensor> NamedState(const std::vector<Tensor>& flat) const;
 
   optim::ParameterUpdater updater_;
+  const int64_t chunk_elements_;
   const int chunk_count_;
   SharedBlocks blocks_;  // of the versions
   Tensor current_;

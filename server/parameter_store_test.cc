@@ -43,6 +43,23 @@ TEST(ParameterStoreTest, ChunksCoverTheFlatVector) {
   EXPECT_EQ(store.ChunkElements(0) + store.ChunkElements(1), store.layout().total_elements());
 }
 
+TEST(ParameterStoreTest, ChunksAreAsLongAsAsked) {
+  nn::ParameterLayout layout({{"weight", Shape{10, 10}}});
+  const Tensor parameters = Tensor::Zeros(Shape{layout.total_elements()});
+  auto rules =
+      optim::UpdateRules::Uniform(layout, std::make_shared<optim::Sgd>(optim::SgdOptions()));
+  const ParameterStore store(std::move(layout), std::move(rules), parameters, 48);
+  ASSERT_EQ(store.chunk_count(), 3);
+  EXPECT_EQ(store.ChunkElements(1), 48);
+  EXPECT_EQ(store.ChunkElements(2), store.layout().total_elements() - 96);
+}
+
+TEST(ParameterStoreTest, OnlyLargeModelsWithoutShardDigestsHaveLargeChunks) {
+  EXPECT_EQ(ChunkElementsFor(kLargeModelElements - 1, false), kChunkElements);
+  EXPECT_EQ(ChunkElementsFor(kLargeModelElements, false), kLargeChunkElements);
+  EXPECT_EQ(ChunkElementsFor(kLargeModelElements, true), kChunkElements);
+}
+
 TEST(ParameterStoreTest, AStepChangesTheNextVersionAndNotThePublishedOne) {
   ParameterStore store = MakeStore();
   const Tensor before = store.CurrentChunk(1);

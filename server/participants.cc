@@ -1,7 +1,6 @@
 #include "server/participants.h"
 
 #include "absl/strings/str_cat.h"
-#include "server/parameter_store.h"
 
 namespace lockstep::server {
 
@@ -16,11 +15,12 @@ absl::Status CheckJobReady(const JobPlan& plan, const v1::JobReady& message) {
                    plan.training_examples, " and ", plan.validation_examples));
 }
 
-v1::ServerMessage PrepareJobMessage(const std::string& job_id, const v1::JobSpec& spec) {
+v1::ServerMessage PrepareJobMessage(const std::string& job_id, const v1::JobSpec& spec,
+                                    int64_t chunk_elements) {
   v1::ServerMessage message;
   message.mutable_prepare_job()->set_job_id(job_id);
   *message.mutable_prepare_job()->mutable_spec() = spec;
-  message.mutable_prepare_job()->set_chunk_elements(kChunkElements);
+  message.mutable_prepare_job()->set_chunk_elements(static_cast<uint32_t>(chunk_elements));
   return message;
 }
 

@@ -38,7 +38,8 @@ struct Participation {
 // InvalidArgument: the worker has other data than the job.
 absl::Status CheckJobReady(const JobPlan& plan, const v1::JobReady& message);
 
-v1::ServerMessage PrepareJobMessage(const std::string& job_id, const v1::JobSpec& spec);
+v1::ServerMessage PrepareJobMessage(const std::string& job_id, const v1::JobSpec& spec,
+                                    int64_t chunk_elements);
 
 // `Participant` is a Participation with what its runner adds. In the order of names.
 // Threads: none of its own; the owner locks.

@@ -34,7 +34,8 @@ class ParticipantsTest : public ::testing::Test {
     spec_.set_shards(2);
     plan_ = JobPlan::For(spec_);
     for (const char* name : {"b", "a", "c"}) {
-      participants_.Join(name, std::make_shared<RecordingLink>(), PrepareJobMessage("j", spec_));
+      participants_.Join(name, std::make_shared<RecordingLink>(),
+                         PrepareJobMessage("j", spec_, 64));
     }
   }
 
@@ -52,7 +53,7 @@ class ParticipantsTest : public ::testing::Test {
 
 TEST_F(ParticipantsTest, WhoJoinsIsAskedToPrepareTheJob) {
   const auto link = std::make_shared<RecordingLink>();
-  participants_.Join("d", link, PrepareJobMessage("job-7", spec_));
+  participants_.Join("d", link, PrepareJobMessage("job-7", spec_, 64));
   EXPECT_EQ(link->sent.prepare_job().job_id(), "job-7");
   EXPECT_EQ(link->sent.prepare_job().spec().batch_size(), 10);
   EXPECT_GT(link->sent.prepare_job().chunk_elements(), 0);

@@ -126,10 +126,10 @@ class StreamLink : public WorkerLink {
 absl::StatusOr<Tensor> PayloadTensor(const FramePayload& payload) {
   const size_t bytes = payload.size_bytes();
   if (bytes == 0) return Tensor();
-  if (bytes % sizeof(float) != 0 || bytes > kChunkElements * sizeof(float)) {
+  if (bytes % sizeof(float) != 0 || bytes > kLargeChunkElements * sizeof(float)) {
     return absl::InvalidArgumentError(absl::StrCat("payload: got ", bytes,
                                                    " bytes, want a multiple of 4, at most ",
-                                                   kChunkElements * sizeof(float)));
+                                                   kLargeChunkElements * sizeof(float)));
   }
   Tensor values = Tensor::Empty(Shape{static_cast<int64_t>(bytes / sizeof(float))});
   payload.CopyTo(values.data<float>());

@@ -53,15 +53,28 @@ def summed_per_second(shared_memory):
         task = {**HUNDRED_MILLION, "optimizer": "plain_sgd", "shared_memory": shared_memory,
                 "worker": str(source)}
         # Of the second epoch's time the writing of the first one's checkpoint takes a part, which
-        # many steps make small; over TCP a step is long itself.
-        if shared_memory == "auto":
-            task["steps"] = 60
-        runs, = programs.in_turn(f"sum {shared_memory}", lambda: lockstep(programs, task))
+        # many steps make small; over TCP a step is long itself, and has 400 MB to write for 30.
+        task["steps"] = 60 if shared_memory == "auto" else 30
+        sides = [lambda: lockstep(programs, task)]
+        if shared_memory == "off":
+            yardstick = programs.built("socket_exchange")
+            sides.append(lambda: programs.program(yardstick, "--parameters",
+                                                  HUNDRED_MILLION_PARAMETERS))
+        runs, *bare = programs.in_turn(f"sum {shared_memory}", *sides)
         step_ms = median(runs, "step_ms")
-        gigabytes = task["workers"] * 4e-9 * HUNDRED_MILLION_PARAMETERS
-        return Measurement(gigabytes / (step_ms / 1000), f"{step_ms:.0f} ms a step, SGD and all")
+        detail = f"{step_ms:.0f} ms a step, SGD and all"
+        if bare:
+            bare_ms = median(bare[0], "step_ms")
+            detail += f"; bare sockets {bare_ms:.0f} ms, we reach {100 * bare_ms / step_ms:.0f} %"
+        return Measurement(1e-6 * summed_bytes_a_step(runs, task) / step_ms, detail)
 
     return measure
+
+
+def summed_bytes_a_step(runs, task):
+    """Bytes of gradients that were sent and counted: a shard given to both was sent by both."""
+    twice = median(runs, "shards_speculated") * 4 * HUNDRED_MILLION_PARAMETERS
+    return (median(runs, "sent_bytes") - twice) / (task["steps"] * task["epochs"])
 
 
 def adam_run(programs, checkpoint_steps):

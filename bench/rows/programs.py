@@ -108,6 +108,10 @@ class Programs:
         """The JSON object that a program of //bench prints."""
         return self._timed([str(self._bazel_bin / "bench" / name), *map(str, arguments)])
 
+    def program(self, path, *arguments):
+        """The same of a program that `built` has named."""
+        return self._timed([str(path), *map(str, arguments)])
+
     def peer(self, script, *arguments, needs):
         """The JSON object that a script prints which runs `needs`, a Python package."""
         self._require_package(needs)
