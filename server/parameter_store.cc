@@ -78,7 +78,11 @@ void ParameterStore::BeginStep() {
 
 Tensor ParameterStore::Next() {
   absl::MutexLock lock(&next_mutex_);
-  if (!next_.defined()) next_ = blocks_.Take();
+  if (next_.defined()) return next_;
+  for (const std::weak_ptr<LazyCopy>& held : snapshots_before_) {
+    if (const std::shared_ptr<LazyCopy> snapshot = held.lock()) snapshot->CopyFixed();
+  }
+  next_ = blocks_.Take();
   return next_;
 }
 
@@ -109,7 +113,7 @@ void ParameterStore::CommitStep() {
   absl::MutexLock lock(&next_mutex_);
   current_ = std::move(next_);
   next_ = Tensor();
-  snapshots_.clear();
+  snapshots_before_ = std::exchange(snapshots_, {});
 }
 
 bool ParameterStore::IsFinite() const {

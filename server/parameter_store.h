@@ -115,9 +115,11 @@ class ParameterStore {
   absl::Mutex next_mutex_;  // of the handle; the elements are their chunks'
   Tensor next_ ABSL_GUARDED_BY(next_mutex_);
   Tensor gradient_;  // flat; only where NeedsWholeGradient()
-  // Snapshots since the last step, as far as somebody holds them; they are whole when
-  // the next step is.
+  // As far as somebody holds them. Of those since the last step the state is not whole
+  // before the next step is; those before hold their version of the parameters until the
+  // step after needs its memory.
   std::vector<std::weak_ptr<LazyCopy>> snapshots_;
+  std::vector<std::weak_ptr<LazyCopy>> snapshots_before_;
 };
 
 }  // namespace lockstep::server

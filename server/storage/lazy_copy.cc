@@ -16,7 +16,6 @@
 namespace lockstep::server {
 namespace {
 
-// Each vector begins at a page.
 constexpr uint64_t kPageBytes = 4096;
 
 uint64_t WholePages(uint64_t bytes) { return (bytes + kPageBytes - 1) / kPageBytes * kPageBytes; }
@@ -29,6 +28,14 @@ absl::Status Unavailable(const std::string& folder, absl::string_view why) {
   return absl::UnavailableError(absl::StrCat(folder, ": no file for a copy of the state: ", why));
 }
 
+absl::Status CheckRoom(const std::string& folder, uint64_t size_bytes) {
+  struct statvfs system = {};
+  if (statvfs(folder.c_str(), &system) != 0) return Unavailable(folder, std::strerror(errno));
+  // One for the copy, one for the checkpoint that is made of it, one that others may need.
+  const bool enough = uint64_t{system.f_bavail} * system.f_frsize >= 3 * size_bytes;
+  return enough ? absl::OkStatus() : Unavailable(folder, "too little room");
+}
+
 }  // namespace
 
 // What is written to the file is seen in its mapping.
@@ -36,12 +43,6 @@ class LazyCopy::File : public StorageOwner {
  public:
   static absl::StatusOr<std::shared_ptr<const File>> Create(const std::string& folder,
                                                             uint64_t size_bytes) {
-    struct statvfs system = {};
-    if (statvfs(folder.c_str(), &system) != 0) return Unavailable(folder, std::strerror(errno));
-    // One for this, one for the checkpoint that is made of it, one that others may need.
-    if (uint64_t{system.f_bavail} * system.f_frsize < 3 * size_bytes) {
-      return Unavailable(folder, "too little room");
-    }
     const int descriptor = open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (descriptor < 0) return Unavailable(folder, std::strerror(errno));
     void* mapping = MAP_FAILED;
@@ -97,66 +98,67 @@ absl::StatusOr<std::shared_ptr<LazyCopy>> LazyCopy::Begin(const std::string& fol
                                                           std::vector<Tensor> fixed,
                                                           std::vector<Tensor> changing,
                                                           int64_t piece_elements) {
+  LOCKSTEP_CHECK_EQ(piece_elements * sizeof(float) % kPageBytes, 0u);
   uint64_t size_bytes = 0;
   for (const auto* vectors : {&fixed, &changing}) {
     for (const Tensor& vector : *vectors) size_bytes += WholePages(BytesOf(vector));
   }
-  auto file = File::Create(folder, size_bytes);
-  if (!file.ok()) return file.status();
-  return std::shared_ptr<LazyCopy>(
-      new LazyCopy(*std::move(file), std::move(fixed), std::move(changing), piece_elements));
-}
-
-LazyCopy::LazyCopy(std::shared_ptr<const File> file, std::vector<Tensor> fixed,
-                   std::vector<Tensor> changing, int64_t piece_elements)
-    : file_(std::move(file)),
-      piece_elements_(piece_elements),
-      fixed_(std::move(fixed)),
-      changing_(std::move(changing)) {
-  LOCKSTEP_CHECK_EQ(piece_elements_ * sizeof(float) % kPageBytes, 0u);
-  const std::shared_ptr<Storage> storage =
-      Storage::Use(file_, file_->data(), file_->size_bytes(), /*foreign=*/false);
-  uint64_t offset_bytes = 0;
-  const auto place = [&](const Tensor& vector) {
-    Tensor copy = Tensor::View(storage, offset_bytes, vector.shape());
-    offset_bytes += WholePages(BytesOf(vector));
-    return copy;
-  };
-  int64_t most_elements = 0;
-  for (const Tensor& vector : fixed_) fixed_copies_.push_back(place(vector));
-  for (const Tensor& vector : changing_) {
-    changing_copies_.push_back(place(vector));
-    most_elements = std::max(most_elements, vector.element_count());
+  if (auto status = CheckRoom(folder, size_bytes); !status.ok()) return status;
+  std::shared_ptr<LazyCopy> copy(new LazyCopy(piece_elements));
+  for (auto* vectors : {&fixed, &changing}) {
+    for (Tensor& vector : *vectors) {
+      // One each: the system lets one thread write to a file at a time.
+      auto file = File::Create(folder, WholePages(BytesOf(vector)));
+      if (!file.ok()) return file.status();
+      copy->Add(std::move(vector), *std::move(file), /*changes=*/vectors == &changing);
+    }
   }
-  pieces_done_ =
-      std::vector<std::once_flag>((most_elements + piece_elements_ - 1) / piece_elements_);
+  return copy;
 }
 
-void LazyCopy::Copy(const Tensor& from, Tensor& to, int64_t begin, int64_t end) {
+void LazyCopy::Add(Tensor vector, std::shared_ptr<const File> file, bool changes) {
+  const std::shared_ptr<Storage> storage =
+      Storage::Use(file, file->data(), file->size_bytes(), /*foreign=*/false);
+  (changes ? changing_copies_ : fixed_copies_).push_back(Tensor::View(storage, 0, vector.shape()));
+  if (changes) {
+    const int64_t pieces = (vector.element_count() + piece_elements_ - 1) / piece_elements_;
+    if (pieces > static_cast<int64_t>(pieces_done_.size())) {
+      pieces_done_ = std::vector<std::once_flag>(pieces);
+    }
+  }
+  (changes ? changing_ : fixed_).push_back({std::move(vector), std::move(file)});
+}
+
+void LazyCopy::Copy(const Source& source, int64_t begin, int64_t end) {
   if (begin >= end) return;
-  file_->Write(reinterpret_cast<const char*>(from.data<float>() + begin),
-               static_cast<uint64_t>(end - begin) * sizeof(float),
-               reinterpret_cast<char*>(to.data<float>() + begin));
+  source.file->Write(
+      reinterpret_cast<const char*>(std::as_const(source.vector).data<float>() + begin),
+      static_cast<uint64_t>(end - begin) * sizeof(float),
+      source.file->data() + begin * sizeof(float));
 }
 
 void LazyCopy::CopyPiece(int piece) {
   std::call_once(pieces_done_[piece], [&] {
     const int64_t begin = piece * piece_elements_;
-    for (size_t i = 0; i < changing_.size(); ++i) {
-      const int64_t end = std::min(begin + piece_elements_, changing_[i].element_count());
-      Copy(changing_[i], changing_copies_[i], begin, end);
+    for (const Source& source : changing_) {
+      Copy(source, begin, std::min(begin + piece_elements_, source.vector.element_count()));
     }
   });
 }
 
-void LazyCopy::Finish() {
+void LazyCopy::CopyFixed() {
   std::call_once(fixed_done_, [&] {
-    for (size_t i = 0; i < fixed_.size(); ++i) {
-      Copy(fixed_[i], fixed_copies_[i], 0, fixed_[i].element_count());
-    }
+    for (const Source& source : fixed_) Copy(source, 0, source.vector.element_count());
     fixed_.clear();
   });
-  for (size_t piece = 0; piece < pieces_done_.size(); ++piece) CopyPiece(static_cast<int>(piece));
+}
+
+void LazyCopy::Finish() {
+  // From the end: a step that goes on meanwhile comes from the beginning.
+  for (size_t piece = pieces_done_.size(); piece > 0; --piece) {
+    CopyPiece(static_cast<int>(piece) - 1);
+  }
+  CopyFixed();
 }
 
 }  // namespace lockstep::server

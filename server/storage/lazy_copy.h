@@ -3,9 +3,9 @@
 // about to change it or a thread in the background. So no step waits for the whole,
 // and none for the disk.
 //
-// The copy lies in a file without a name, whose pages are the system's: it may write
+// The copy lies in files without a name, whose pages are the system's: it may write
 // them out where memory is short, and they are gone with the last reference, or with
-// the process. Pieces that the file does not take (a full disk) lie in memory.
+// the process. Pieces that a file does not take (a full disk) lie in memory.
 #ifndef LOCKSTEP_SERVER_STORAGE_LAZY_COPY_H_
 #define LOCKSTEP_SERVER_STORAGE_LAZY_COPY_H_
 
@@ -26,8 +26,8 @@ class LazyCopy {
   // they are copied; the elements of `changing` ones must not change before CopyPiece of
   // their piece. Flat, float32, of any lengths; a piece has `piece_elements` of each
   // changing vector, the last one fewer. Requires: whole pages of 4 KiB.
-  // Errors: Unavailable, with the reason: `folder` cannot hold such a file, or has
-  // less room than three of them need.
+  // Errors: Unavailable, with the reason: `folder` cannot hold such files, or has less
+  // room than three copies need.
   static absl::StatusOr<std::shared_ptr<LazyCopy>> Begin(const std::string& folder,
                                                          std::vector<Tensor> fixed,
                                                          std::vector<Tensor> changing,
@@ -40,21 +40,26 @@ class LazyCopy {
 
   // Returns when the piece has been copied, by this call or another. Threads: any.
   void CopyPiece(int piece);
-  // The same for all: the fixed vectors first. Threads: any.
+  // The same for the fixed vectors, which then have been let go of.
+  void CopyFixed();
+  // The same for all.
   void Finish();
 
  private:
   class File;
+  struct Source {
+    Tensor vector;
+    std::shared_ptr<const File> file;
+  };
 
-  LazyCopy(std::shared_ptr<const File> file, std::vector<Tensor> fixed,
-           std::vector<Tensor> changing, int64_t piece_elements);
-  // Elements [begin, end) of one vector.
-  void Copy(const Tensor& from, Tensor& to, int64_t begin, int64_t end);
+  explicit LazyCopy(int64_t piece_elements) : piece_elements_(piece_elements) {}
+  void Add(Tensor vector, std::shared_ptr<const File> file, bool changes);
+  // Elements [begin, end).
+  static void Copy(const Source& source, int64_t begin, int64_t end);
 
-  const std::shared_ptr<const File> file_;
   const int64_t piece_elements_;
-  std::vector<Tensor> fixed_;
-  const std::vector<Tensor> changing_;
+  std::vector<Source> fixed_;
+  std::vector<Source> changing_;
   std::vector<Tensor> fixed_copies_;
   std::vector<Tensor> changing_copies_;
   std::once_flag fixed_done_;
