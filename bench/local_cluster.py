@@ -81,6 +81,17 @@ class LocalCluster:
             raise RuntimeError("lockstep submit: " + run.stderr.strip())
         return json.loads(run.stdout)["jobId"]
 
+    def step(self, job):
+        """How many steps the job has committed; None where the server does not answer.
+
+        Of `list`, since `status` prints all epochs, thousands of which take a core for a while.
+        """
+        run = self.lockstep("list")
+        if run.returncode != 0:
+            return None
+        jobs = json.loads(run.stdout)["jobs"]
+        return int(next(entry["progress"]["step"] for entry in jobs if entry["jobId"] == job))
+
     def status(self, job):
         """The job's status; None where the server does not answer."""
         run = self.lockstep("status", job)

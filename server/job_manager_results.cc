@@ -2,7 +2,6 @@
 // proves how they came to be.
 #include <sys/stat.h>
 
-#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -41,13 +40,11 @@ absl::StatusOr<std::string> JobManager::ModelBytes(const std::string& job_id,
 }
 
 absl::StatusOr<v1::ListCheckpointsResponse> JobManager::Checkpoints(const std::string& job_id) {
-  const auto job = store_->GetJob(job_id);
-  if (!job.ok()) return job.status();
+  if (const auto spec = store_->GetSpec(job_id); !spec.ok()) return spec.status();
   const auto records = store_->Checkpoints(job_id);
   if (!records.ok()) return records.status();
-  std::map<uint64_t, const v1::EpochMetrics*> epochs;
-  for (const v1::EpochMetrics& epoch : job->progress().epochs()) epochs[epoch.step()] = &epoch;
-  const std::optional<uint64_t> best = BestStep(*job, *records);
+  const auto best = BestStep(*store_, job_id, *records);
+  if (!best.ok()) return best.status();
   v1::ListCheckpointsResponse response;
   for (auto record = records->rbegin(); record != records->rend(); ++record) {
     struct stat file;
@@ -59,10 +56,11 @@ absl::StatusOr<v1::ListCheckpointsResponse> JobManager::Checkpoints(const std::s
     stored.set_size_bytes(static_cast<uint64_t>(file.st_size));
     stored.set_model_sha256(record->model_sha256);
     stored.mutable_written_at()->set_seconds(absl::ToUnixSeconds(record->written_at));
-    stored.set_best(record->step == best);
-    const auto measured = epochs.find(record->step);
-    if (measured == epochs.end()) continue;
-    const v1::EpochMetrics& epoch = *measured->second;
+    stored.set_best(record->step == *best);
+    const auto measured = store_->EpochAt(job_id, record->step);
+    if (!measured.ok()) return measured.status();
+    if (!measured->has_value()) continue;
+    const v1::EpochMetrics& epoch = **measured;
     stored.set_training_loss(epoch.training_loss());
     if (epoch.has_validation_loss()) stored.set_validation_loss(epoch.validation_loss());
     if (epoch.has_validation_accuracy()) {
@@ -73,9 +71,9 @@ absl::StatusOr<v1::ListCheckpointsResponse> JobManager::Checkpoints(const std::s
 }
 
 absl::StatusOr<std::string> JobManager::CheckpointBytes(const std::string& job_id, uint64_t step) {
-  const auto job = store_->GetJob(job_id);
-  if (!job.ok()) return job.status();
-  if (job->spec().has_forked_from() && job->spec().forked_from().step() == step) {
+  const auto spec = store_->GetSpec(job_id);
+  if (!spec.ok()) return spec.status();
+  if (spec->has_forked_from() && spec->forked_from().step() == step) {
     return ReadForkFile(*store_, job_id);
   }
   auto file = ReadCheckpointFile(*store_, job_id, step);
@@ -84,8 +82,7 @@ absl::StatusOr<std::string> JobManager::CheckpointBytes(const std::string& job_i
 }
 
 absl::StatusOr<v1::ListReceiptsResponse> JobManager::Receipts(const std::string& job_id) {
-  const auto job = store_->GetJob(job_id);
-  if (!job.ok()) return job.status();
+  if (const auto spec = store_->GetSpec(job_id); !spec.ok()) return spec.status();
   const auto receipts = store_->Receipts(job_id);
   if (!receipts.ok()) return receipts.status();
   const auto checkpoints = store_->Checkpoints(job_id);

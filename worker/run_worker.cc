@@ -78,7 +78,6 @@ std::string DefaultName() {
 
 int RunWorker(int argc, char** argv, LayerRegistry layers) {
   OpenStandardStreams();
-  SetSpinning(argv);
   WorkerOptions options;
   options.layers = std::move(layers);
   options.name = DefaultName();
@@ -122,6 +121,9 @@ int RunWorker(int argc, char** argv, LayerRegistry layers) {
   if (auto status = kernels::LimitInstructionSet(instruction_set); !status.ok()) {
     return Fail(absl::Status(status.code(), "--instruction-set: " + std::string(status.message())));
   }
+  // One thread meets nobody at a barrier, and is at work sooner: to start again is
+  // half of what a start costs, most of it the loader's.
+  if (options.threads > 1) SetSpinning(argv);
   options.shared_memory = shared_memory == "auto";
   KeepFreedMemory();
   SkipLockOrderChecks();

@@ -9,7 +9,7 @@ FIGURES = [
      1.0, 0.1, True, 10),
     ("server killed and started again: until the first new step", "server_killed", "s", 2.0, 0.5,
      True, 10),
-    ("goodput with a worker of 4 killed every 5 s", "goodput", "%", 90.0, 98.0, False, 30),
+    ("goodput with a worker of 4 killed every 5 s", "goodput", "%", 90.0, 98.0, False, 40),
 ]
 
 

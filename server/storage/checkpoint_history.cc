@@ -157,16 +157,19 @@ absl::Status RemoveCheckpointFiles(JobStore& store, const std::string& job_id,
 
 }  // namespace
 
-std::optional<uint64_t> BestStep(const v1::Job& job, const std::vector<CheckpointRecord>& records) {
+absl::StatusOr<std::optional<uint64_t>> BestStep(JobStore& store, const std::string& job_id,
+                                                 const std::vector<CheckpointRecord>& records) {
   std::set<uint64_t> steps;
   for (const CheckpointRecord& record : records) steps.insert(record.step);
   std::optional<uint64_t> best;
   double lowest = 0;
-  for (const v1::EpochMetrics& epoch : job.progress().epochs()) {
-    if (!epoch.has_validation_loss() || steps.count(epoch.step()) == 0) continue;
-    if (best.has_value() && epoch.validation_loss() >= lowest) continue;
-    best = epoch.step();
-    lowest = epoch.validation_loss();
+  for (const uint64_t step : steps) {
+    const auto epoch = store.EpochAt(job_id, step);
+    if (!epoch.ok()) return epoch.status();
+    if (!epoch->has_value() || !(*epoch)->has_validation_loss()) continue;
+    if (best.has_value() && (*epoch)->validation_loss() >= lowest) continue;
+    best = step;
+    lowest = (*epoch)->validation_loss();
   }
   return best;
 }
@@ -180,9 +183,9 @@ absl::Status PruneCheckpoints(JobStore& store, const std::string& job_id,
   if (records->empty()) return absl::OkStatus();
   std::optional<uint64_t> best;
   if (kept.best) {
-    const absl::StatusOr<v1::Job> job = store.GetJob(job_id);
-    if (!job.ok()) return job.status();
-    best = BestStep(*job, *records);
+    const auto found = BestStep(store, job_id, *records);
+    if (!found.ok()) return found.status();
+    best = *found;
   }
   // Rows first: a row must not outlive its file. A file left by a crash in
   // between has no row and goes at the next pruning.

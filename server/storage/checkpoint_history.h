@@ -55,8 +55,10 @@ absl::StatusOr<LoadedCheckpoint> LoadNewestGoodCheckpoint(JobStore& store,
                                                           absl::Time now);
 
 // Of the checkpoints on record that of the lowest validation loss; the earlier of
-// two equal ones; nothing where none was measured. `job`: from JobStore::GetJob.
-std::optional<uint64_t> BestStep(const v1::Job& job, const std::vector<CheckpointRecord>& records);
+// two equal ones; nothing where none was measured. Reads as many measurements as
+// there are records, however many epochs the job has behind it. Errors: as JobStore's.
+absl::StatusOr<std::optional<uint64_t>> BestStep(JobStore& store, const std::string& job_id,
+                                                 const std::vector<CheckpointRecord>& records);
 
 // Removes all but those to keep, rows and files, and older checkpoint files that
 // have no row. Requires: kept.newest >= 1. The final checkpoint is the newest, so

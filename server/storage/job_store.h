@@ -138,6 +138,10 @@ class JobStore {
   // values and the ledger, `workers` empty; model_sha256 and checkpoint_step are those of the
   // newest checkpoint.
   absl::StatusOr<v1::Job> GetJob(const std::string& job_id);
+  // Of GetJob the specification alone: what does not grow with the job's age.
+  absl::StatusOr<v1::JobSpec> GetSpec(const std::string& job_id);
+  // What was measured after this step; nothing where no epoch ended there.
+  absl::StatusOr<std::optional<v1::EpochMetrics>> EpochAt(const std::string& job_id, uint64_t step);
   // As GetJob, but without progress.epochs; newest first.
   absl::StatusOr<std::vector<v1::Job>> ListJobs();
   // As ListJobs, but only QUEUED and RUNNING ones, in order of submission.

@@ -143,6 +143,43 @@ absl::StatusOr<v1::Job> JobStore::GetJob(const std::string& job_id) {
   return std::move(job);
 }
 
+absl::StatusOr<v1::JobSpec> JobStore::GetSpec(const std::string& job_id) {
+  absl::MutexLock lock(&mutex_);
+  const absl::StatusOr<int64_t> number = ExistingNumber(job_id);
+  if (!number.ok()) return number.status();
+  absl::StatusOr<Statement> select = database_->Prepare("SELECT spec FROM jobs WHERE number = ?");
+  if (!select.ok()) return select.status();
+  const absl::StatusOr<bool> row = select->BindInteger(*number).Step();
+  if (!row.ok()) return row.status();
+  v1::JobSpec spec;
+  const absl::Status parsed = ParseColumn(
+      *select, 0, absl::StrCat("database ", database_->path(), ": ", JobId(*number), "'s spec"),
+      &spec);
+  if (!parsed.ok()) return parsed;
+  return spec;
+}
+
+absl::StatusOr<std::optional<v1::EpochMetrics>> JobStore::EpochAt(const std::string& job_id,
+                                                                  uint64_t step) {
+  absl::MutexLock lock(&mutex_);
+  const absl::StatusOr<int64_t> number = ExistingNumber(job_id);
+  if (!number.ok()) return number.status();
+  absl::StatusOr<Statement> select = database_->Prepare(
+      "SELECT measurement FROM metrics WHERE job = ? AND kind = 'epoch' AND step = ?");
+  if (!select.ok()) return select.status();
+  select->BindInteger(*number).BindInteger(static_cast<int64_t>(step));
+  const absl::StatusOr<bool> row = select->Step();
+  if (!row.ok()) return row.status();
+  if (!*row) return std::nullopt;
+  v1::EpochMetrics metrics;
+  const absl::Status parsed = ParseColumn(
+      *select, 0,
+      absl::StrCat("database ", database_->path(), ": ", JobId(*number), "'s measurements"),
+      &metrics);
+  if (!parsed.ok()) return parsed;
+  return metrics;
+}
+
 absl::StatusOr<std::vector<v1::Job>> JobStore::ListJobs() {
   absl::MutexLock lock(&mutex_);
   return ReadJobs("ORDER BY number DESC");

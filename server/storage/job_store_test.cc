@@ -142,6 +142,19 @@ TEST_F(JobStoreTest, EpochsAreReplacedByStepAndDroppedAfterOne) {
   EXPECT_EQ(store_->ListJobs()->front().progress().validation_loss(), 7.0);
 }
 
+TEST_F(JobStoreTest, OneEpochAndTheSpecificationAreReadByThemselves) {
+  const std::string id = Create("alone");
+  ASSERT_TRUE(store_->RecordEpoch(id, MetricsAt(10, 0.5)).ok());
+  ASSERT_TRUE(store_->RecordEpoch(id, MetricsAt(20, 0.25)).ok());
+  EXPECT_EQ(store_->GetSpec(id)->name(), "alone");
+  const auto epoch = store_->EpochAt(id, 20);
+  ASSERT_TRUE(epoch.ok() && epoch->has_value());
+  EXPECT_EQ((*epoch)->validation_loss(), 0.25);
+  EXPECT_FALSE(store_->EpochAt(id, 15)->has_value());
+  EXPECT_EQ(store_->GetSpec("job-9").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(store_->EpochAt("job-9", 20).status().code(), absl::StatusCode::kNotFound);
+}
+
 TEST_F(JobStoreTest, ModelOfAJobIsThatOfItsNewestCheckpoint) {
   const std::string id = Create();
   const std::string other = Create();

@@ -26,36 +26,37 @@ absl::StatusOr<std::vector<v1::Receipt>> NextReceipts(JobStore& store, const std
                                                       const std::vector<Checkpoint>& states) {
   std::vector<v1::Receipt> receipts;
   if (states.empty()) return receipts;
-  const absl::StatusOr<v1::Job> job = store.GetJob(job_id);
-  if (!job.ok()) return job.status();
-  const v1::JobSpec& spec = job->spec();
-  const auto before = ChainedBefore(store, job_id, spec, states.front().step);
+  const absl::StatusOr<v1::JobSpec> spec = store.GetSpec(job_id);
+  if (!spec.ok()) return spec.status();
+  const auto before = ChainedBefore(store, job_id, *spec, states.front().step);
   if (!before.ok()) return before.status();
   // A forked job's chain begins with the checkpoint that it goes on from.
   std::string previous =
-      spec.has_forked_from() ? spec.forked_from().checkpoint_sha256() : NoReceipt();
+      spec->has_forked_from() ? spec->forked_from().checkpoint_sha256() : NoReceipt();
   if (before->has_value()) previous = (*before)->receipt();
+  const std::string job_sha256 = JobSha256(*spec);
+  const std::string data_sha256 = DataSha256(*spec);
   for (const Checkpoint& state : states) {
     v1::Receipt& receipt = receipts.emplace_back();
     receipt.set_step(state.step);
-    receipt.set_job_sha256(JobSha256(spec));
-    receipt.set_data_sha256(DataSha256(spec));
+    receipt.set_job_sha256(job_sha256);
+    receipt.set_data_sha256(data_sha256);
     receipt.set_model_sha256(ModelSha256Of(state));
     receipt.set_state_sha256(StateSha256Of(state));
     receipt.set_previous(previous);
     receipt.set_receipt(HashOfReceipt(receipt));
-    if (IsChained(spec, state.step)) previous = receipt.receipt();
+    if (IsChained(*spec, state.step)) previous = receipt.receipt();
   }
   return receipts;
 }
 
 absl::Status RecordReceiptsOnly(JobStore& store, const std::string& job_id,
                                 const std::vector<Checkpoint>& states) {
-  const absl::StatusOr<v1::Job> job = store.GetJob(job_id);
-  if (!job.ok()) return job.status();
+  const absl::StatusOr<v1::JobSpec> spec = store.GetSpec(job_id);
+  if (!spec.ok()) return spec.status();
   std::vector<Checkpoint> chained;
   for (const Checkpoint& state : states) {
-    if (IsChained(job->spec(), state.step)) chained.push_back(state);  // shares the tensors
+    if (IsChained(*spec, state.step)) chained.push_back(state);  // shares the tensors
   }
   if (chained.empty()) return absl::OkStatus();
   const auto receipts = NextReceipts(store, job_id, chained);

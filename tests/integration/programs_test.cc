@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -21,6 +24,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 class ProgramsTest : public ::testing::Test {
  protected:
@@ -86,6 +90,22 @@ TEST_F(ProgramsTest, WorkerMayStartBeforeItsServer) {
   });
   cluster_.RestartServer();
   cluster_.WaitForWorkers(1);
+}
+
+TEST_F(ProgramsTest, OnlyAWorkerOfSeveralThreadsStartsAgainToSpinLess) {
+  if (getenv("GOMP_SPINCOUNT") != nullptr || getenv("OMP_WAIT_POLICY") != nullptr) {
+    GTEST_SKIP() << "this environment has chosen how long to spin";
+  }
+  const Process& one = cluster_.StartWorker("one", {"--threads", "1"});
+  const Process& two = cluster_.StartWorker("two", {"--threads", "2"});
+  cluster_.WaitForWorkers(2);
+  // As the kernel has it: what the process was started with.
+  const auto environment = [](const Process& worker) {
+    std::ifstream file(absl::StrCat("/proc/", worker.pid(), "/environ"));
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  EXPECT_THAT(environment(one), Not(HasSubstr("GOMP_SPINCOUNT")));
+  EXPECT_THAT(environment(two), HasSubstr("GOMP_SPINCOUNT=3000"));
 }
 
 TEST_F(ProgramsTest, WorkersOfOneNameAreToldApart) {
