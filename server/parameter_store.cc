@@ -151,7 +151,7 @@ ParameterStore::Snapshot ParameterStore::TakeSnapshot(const std::string& scratch
   std::vector<Tensor> state = updater_.FlatState();
   const uint64_t bytes = (1 + state.size()) * layout().total_elements() * sizeof(float);
   if (bytes >= kLeastLazyBytes && !scratch_folder.empty()) {
-    auto copying = LazyCopy::Begin(scratch_folder, {current_}, state, kChunkElements);
+    auto copying = LazyCopy::Begin(scratch_folder, {current_}, state, chunk_elements_);
     if (copying.ok()) {
       snapshots_.push_back(*copying);
       return {Named((*copying)->fixed()[0]), NamedState((*copying)->changing()),

@@ -82,7 +82,7 @@ TEST(ParameterStoreTest, WhatIsSavedIsWhatIsRestored) {
 }
 
 // Large enough to be copied piece by piece.
-ParameterStore MakeLargeStore(bool whole_gradient) {
+ParameterStore MakeLargeStore(bool whole_gradient, int64_t chunk_elements) {
   nn::ParameterLayout layout({{"0.weight", Shape{1500, 1000}}});
   std::shared_ptr<const optim::Optimizer> optimizer;
   if (whole_gradient) {
@@ -92,7 +92,7 @@ ParameterStore MakeLargeStore(bool whole_gradient) {
   }
   auto rules = optim::UpdateRules::Uniform(layout, optimizer);
   Tensor parameters = Tensor::Full(Shape{layout.total_elements()}, 2);
-  return ParameterStore(std::move(layout), std::move(rules), parameters);
+  return ParameterStore(std::move(layout), std::move(rules), parameters, chunk_elements);
 }
 
 void WholeStep(ParameterStore& store, uint64_t step, float gradient_sum) {
@@ -108,9 +108,11 @@ void WholeStep(ParameterStore& store, uint64_t step, float gradient_sum) {
 }
 
 TEST(ParameterStoreTest, ALargeSnapshotIsThatOfItsMomentHoweverLateItIsFinished) {
-  for (const bool whole_gradient : {false, true}) {
+  for (const auto& [whole_gradient, chunk_elements] :
+       {std::pair(false, kChunkElements), std::pair(false, kLargeChunkElements),
+        std::pair(true, kChunkElements)}) {
     const TemporaryFolder folder;
-    ParameterStore store = MakeLargeStore(whole_gradient);
+    ParameterStore store = MakeLargeStore(whole_gradient, chunk_elements);
     WholeStep(store, 0, 3);
     const ParameterStore::Snapshot at_once = store.TakeSnapshot("");
     const ParameterStore::Snapshot lazy = store.TakeSnapshot(folder.path());
