@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "engine/optim/adam.h"
@@ -136,6 +137,22 @@ TEST(ParameterStoreTest, ALargeSnapshotIsThatOfItsMomentHoweverLateItIsFinished)
     EXPECT_NE(store.TakeSnapshot("").optimizer_state[0].tensor.data<float>()[0],
               lazy.optimizer_state[0].tensor.data<float>()[0]);
   }
+}
+
+TEST(ParameterStoreTest, TwoVersionsAreEnoughWhileASnapshotIsUnfinished) {
+  const TemporaryFolder folder;
+  ParameterStore store = MakeLargeStore(false, kChunkElements);
+  std::set<const float*> memory;
+  const ParameterStore::Snapshot before = store.TakeSnapshot(folder.path());
+  for (uint64_t step = 0; step < 6; ++step) {
+    memory.insert(store.CurrentChunk(0).data<float>());
+    WholeStep(store, step, 3);
+    if (step != 2) continue;
+    const ParameterStore::Snapshot snapshot = store.TakeSnapshot(folder.path());
+    WholeStep(store, ++step, 3);
+    WholeStep(store, ++step, 3);
+  }
+  EXPECT_EQ(memory.size(), 2u);
 }
 
 TEST(ParameterStoreTest, WhatNeedsTheWholeGradientIsAppliedAtOnce) {
