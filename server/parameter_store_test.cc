@@ -139,6 +139,21 @@ TEST(ParameterStoreTest, ALargeSnapshotIsThatOfItsMomentHoweverLateItIsFinished)
   }
 }
 
+TEST(ParameterStoreTest, ALargeSnapshotWithoutStateIsOfTheParametersAlone) {
+  const TemporaryFolder folder;
+  nn::ParameterLayout layout({{"0.weight", Shape{4500, 1000}}});
+  auto rules =
+      optim::UpdateRules::Uniform(layout, std::make_shared<optim::Sgd>(optim::SgdOptions{}));
+  Tensor parameters = Tensor::Full(Shape{layout.total_elements()}, 2);
+  ParameterStore store(std::move(layout), std::move(rules), parameters);
+  const ParameterStore::Snapshot snapshot = store.TakeSnapshot(folder.path());
+  ASSERT_NE(snapshot.copying, nullptr);
+  Step(store, 0, 3);
+  snapshot.copying->Finish();
+  EXPECT_TRUE(snapshot.optimizer_state.empty());
+  EXPECT_EQ(snapshot.parameters[0].tensor.span<float>(), parameters.span<float>());
+}
+
 TEST(ParameterStoreTest, TwoVersionsAreEnoughWhileASnapshotIsUnfinished) {
   const TemporaryFolder folder;
   ParameterStore store = MakeLargeStore(false, kChunkElements);

@@ -138,6 +138,7 @@ void LazyCopy::Copy(const Source& source, int64_t begin, int64_t end) {
 }
 
 void LazyCopy::CopyPiece(int piece) {
+  if (piece >= static_cast<int>(pieces_done_.size())) return;
   std::call_once(pieces_done_[piece], [&] {
     const int64_t begin = piece * piece_elements_;
     for (const Source& source : changing_) {

@@ -38,7 +38,8 @@ class LazyCopy {
   const std::vector<Tensor>& fixed() const { return fixed_copies_; }
   const std::vector<Tensor>& changing() const { return changing_copies_; }
 
-  // Returns when the piece has been copied, by this call or another. Threads: any.
+  // Returns when the piece has been copied, by this call or another; at once where no
+  // vector has it. Threads: any.
   void CopyPiece(int piece);
   // The same for the fixed vectors, which then have been let go of.
   void CopyFixed();
