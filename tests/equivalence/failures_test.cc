@@ -131,6 +131,29 @@ TEST_F(FailuresTest, ServerKilledInTheMiddleOfEpochsAgainAndAgain) {
   ExpectCalmHash(job);
 }
 
+// Its checkpoints are copied piece by piece while the next steps change the state.
+TEST_F(FailuresTest, ServerKilledWithALargeStateAgainAndAgain) {
+  DigitsJob spec;
+  spec.name = "large";
+  spec.hidden = 20000;  // 18 MB of parameters and moments
+  spec.epochs = 10;
+  spec.more = "checkpoint: {interval_steps: 5}\n";
+  const std::string file = WriteDigitsJob(cluster_.folder(), spec);
+  const std::string calm =
+      TrainedHash(cluster_.folder(), file, "calm", {"--workers", "1", "--threads", "2"});
+  cluster_.StartWorker("first");
+  cluster_.StartWorker("second");
+  const std::string job = cluster_.Submit(file);
+  for (const uint64_t step : {20, 70, 120}) {
+    cluster_.WaitForStep(job, step);
+    cluster_.KillServer();
+    cluster_.RestartServer();
+  }
+  const v1::Job done = cluster_.WaitForState(job, v1::SUCCEEDED);
+  EXPECT_EQ(done.model_sha256(), calm);
+  EXPECT_EQ(done.progress().ledger().consumed(), done.progress().ledger().total());
+}
+
 TEST_F(FailuresTest, AWorkerAskedToEndFinishesItsShardAndSaysGoodbye) {
   cluster_.StartWorker("first");
   cluster_.StartWorker("leaving");
