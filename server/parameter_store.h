@@ -92,8 +92,8 @@ class ParameterStore {
     // Not null: what is to be finished before the tensors are read.
     std::shared_ptr<LazyCopy> copying;
   };
-  // Small ones are copied at once; large ones piece by piece to a file in
-  // `scratch_folder`, where that can hold one. Threads: alone.
+  // Small ones are copied at once; large ones piece by piece to files in
+  // `scratch_folder`, where that can hold them. Threads: alone.
   Snapshot TakeSnapshot(const std::string& scratch_folder);
   const nn::ParameterLayout& layout() const { return updater_.layout(); }
   // The optimizers, for people.

@@ -5,7 +5,8 @@
 //
 // The copy lies in files without a name, whose pages are the system's: it may write
 // them out where memory is short, and they are gone with the last reference, or with
-// the process. Pieces that a file does not take (a full disk) lie in memory.
+// the process. Pieces that a file does not take (a full disk) lie in memory. A disk that
+// cannot give back what it has taken ends the process by SIGBUS.
 #ifndef LOCKSTEP_SERVER_STORAGE_LAZY_COPY_H_
 #define LOCKSTEP_SERVER_STORAGE_LAZY_COPY_H_
 
